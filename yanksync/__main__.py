@@ -15,7 +15,8 @@ def main() -> None:
     try:
         run()
     finally:
-        # All memory goes with the process: to look for cycles in it first costs a tenth of a start.
+        # The system takes the memory back, so looking for cycles in it would only cost time
+        # (docs/design/decisions/speed.rst#decision-freeze).
         gc.freeze()
 
 

@@ -92,6 +92,7 @@ class Withdrawal(Struct, kw_only=True):
 
     project: Name
     version: Annotated[str | None, _says("As upstream spells it; null: the whole project.")]
+    file: Annotated[str | None, _says("The file that was removed; null: all of the release.")]
     action: Annotated[
         Literal["yanked", "removed", "quarantined", "withdrawn"],
         _says("What upstream did; ``withdrawn``: files are still served that no page names."),

@@ -6,12 +6,11 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from tests.support.bundles import Receiver, write_members
+from tests.support.bundles import Receiver, with_manifest, write_members
 from yanksync.core.bundles.members import kind_of
 from yanksync.core.errors import BundleError
 
@@ -36,15 +35,6 @@ def whole() -> Members:
         "withdrawals/feed.atom": b"<feed/>",
         "withdrawals/log/index.json": b"{}",
     }
-
-
-def with_manifest(members: Members) -> Members:
-    """Add the manifest that goes with ``members``."""
-    lines = "".join(
-        json.dumps({"path": path, "size": len(body), "sha256": sha256(body).hexdigest()}) + "\n"
-        for path, body in members.items()
-    )
-    return {**members, "manifest.ndjson": lines.encode()}
 
 
 def changed(members: Members, **bodies: bytes) -> Members:

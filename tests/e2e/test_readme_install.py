@@ -1,7 +1,7 @@
 """The pages on installing, S3, CDNs, Kubernetes and CI (docs/how-to), word for word.
 
-yanksync is built and installed as how-to/install says, into an environment of its own, from the
-index that this machine's pip uses; the storage is a real S3 server, with a policy and signatures.
+One test builds and installs yanksync as how-to/install says, into an environment of its own, from
+the index that this machine's pip uses. The storage is a real S3 server, with policy and signatures.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.e2e.nginx import Nginx
 from tests.support.documents import page_blocks
 from tests.support.fake_index.index import FakeUpstream, Served, wheel
 from tests.support.installers import Client
-from tests.support.machine import Machine
+from tests.support.machine import Machine, Prepared
 from tests.support.s3_servers import Server, weed
 from tests.support.source_copy import copy_sources
 from yanksync import __version__
@@ -44,11 +44,14 @@ def pip_settings() -> dict[str, str]:
     return found | {"PIP_QUIET": "2", "PIP_NO_COMPILE": "1", "HOME": os.environ.get("HOME", "/")}
 
 
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    """A machine on which the lines of docs/how-to/install.rst have installed it."""
+@pytest.fixture
+def installed(tmp_path: Path) -> Machine:
+    """A machine on which the lines of docs/how-to/install.rst have installed it.
+
+    That takes longer than anything else here, so one test has all that needs it.
+    """
     install, more, *_ = page_blocks("how-to/install", "sh")
-    machine = Machine(tmp_path_factory.mktemp("machine"))
+    machine = Machine(tmp_path)
     machine.program("git", ":")
     machine.program("python3", f'exec {sys.executable} "$@"')
     checkout = copy_sources(machine.root / "checkout")
@@ -58,7 +61,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     return machine
 
 
-def test_install(installed: Machine) -> None:
+def test_install_and_upgrade(
+    installed: Machine, served: Served, upstream: FakeUpstream, bucket: Server
+) -> None:
     assert installed.run("command -v yanksync") == f"{installed.root}/usr/local/bin/yanksync\n"
     for program in ("yanksync", "/opt/yanksync/bin/python -m yanksync"):
         assert installed.run(f"{program} --version").endswith(f"version {__version__}\n")
@@ -69,17 +74,24 @@ def test_install(installed: Machine) -> None:
     crontab = installed.run("yanksync --config /etc/yanksync.toml show crontab")
     *_, user, program, _, _, _, _ = crontab.split()
     assert (user, program) == ("yanksync", f"{installed.root}/opt/yanksync/bin/yanksync")
-
-
-def test_upgrade(installed: Machine, served: Served, upstream: FakeUpstream) -> None:
+    in_bucket, _ = page_blocks("how-to/s3", "toml")
+    installed.configure(in_bucket, served)
+    installed.run("yanksync sync", environ=credentials(bucket))
+    assert "demo/index.v1_json" in keys(bucket, "pypi/simple")
     (configuration,) = page_blocks("tutorials/from-bandersnatch", "toml")
     installed.configure(configuration, served)
     installed.run("yanksync sync")
     _, _, upgrade, *_ = page_blocks("how-to/install", "sh")
-    where = installed.root / "checkout"
-    said = installed.run(upgrade, where=where, environ=pip_settings())
+    checkout = installed.root / "checkout"
+    said = installed.run(upgrade, where=checkout, environ=pip_settings())
     assert said.endswith(f"version {__version__}\n")
     assert (installed.root / "var/backups/yanksync.db").stat().st_size
+
+
+@pytest.fixture
+def machine(tmp_path: Path, served: Served, upstream: FakeUpstream) -> Machine:
+    """A machine with the package that is tested."""
+    return Prepared(tmp_path, upstream, served)
 
 
 @pytest.fixture
@@ -126,15 +138,15 @@ def status(server: Server, method: str, path: str) -> int:
 
 
 def test_object_storage(
-    installed: Machine, bucket: Server, served: Served, upstream: FakeUpstream, tmp_path: Path
+    machine: Machine, bucket: Server, served: Served, upstream: FakeUpstream, tmp_path: Path
 ) -> None:
     configuration, _ = page_blocks("how-to/s3", "toml")
     (sync,) = page_blocks("how-to/s3", "sh")
     (policy,) = page_blocks("how-to/s3", "json")
     (site,) = page_blocks("how-to/cdn", "nginx")
-    installed.configure(configuration, served)
+    machine.configure(configuration, served)
     environ = credentials(bucket)
-    installed.run(sync, environ=environ)
+    machine.run(sync, environ=environ)
     pages = {f"demo/{form}" for form in ("index.html", "index.v1_html", "index.v1_json")}
     lists = {page.removeprefix("demo/") for page in pages}
     assert keys(bucket, "pypi/simple") == pages | lists
@@ -185,19 +197,19 @@ def proxied(site: str, address: str, server: Server) -> str:
 
 
 def test_more_than_one_machine(
-    installed: Machine, bucket: Server, served: Served, upstream: FakeUpstream
+    machine: Machine, bucket: Server, served: Served, upstream: FakeUpstream
 ) -> None:
     configuration, job, exports, backup = page_blocks("how-to/kubernetes-and-ci")
-    environ = {**credentials(bucket), "TMPDIR": str(installed.root)}
-    installed.configure(configuration, served)
-    installed.run("yanksync sync", environ=environ)
+    environ = {**credentials(bucket), "TMPDIR": str(machine.root)}
+    machine.configure(configuration, served)
+    machine.run("yanksync sync", environ=environ)
     assert keys(bucket, "state") == {"yanksync.db", "yanksync.db.lease"}
     # Another one, without a file: everything comes from the environment.
-    (installed.root / "yanksync.toml").unlink()
+    (machine.root / "yanksync.toml").unlink()
     upstream.yank("demo", "1.0", "as well")
     upstream.clear_log()
     asked = "https://upstream.example/simple/"
-    installed.run(exports.replace(asked, served.simple_url), environ=environ)
+    machine.run(exports.replace(asked, served.simple_url), environ=environ)
     assert [request.project for request in upstream.page_requests()] == ["demo"]
     # A third, as the CronJob would start it.
     spec = yaml.safe_load(job)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
@@ -206,13 +218,13 @@ def test_more_than_one_machine(
         one["name"]: one["value"].replace(asked, served.simple_url) for one in container["env"]
     }
     upstream.unyank("demo", "2.0")
-    installed.run(" ".join(["yanksync", *container["args"]]), environ=environ | given)
-    told = json.loads(installed.run("yanksync history --json", environ=environ | given))
+    machine.run(" ".join(["yanksync", *container["args"]]), environ=environ | given)
+    told = json.loads(machine.run("yanksync history --json", environ=environ | given))
     assert [(row["version"], row["action"]) for row in told] == [("1.0", "yank"), ("2.0", "unyank")]
     # The state comes back to one machine, as it went there.
-    installed.run(backup, environ=environ | given)
-    copy = installed.root / "copy.db"
+    machine.run(backup, environ=environ | given)
+    copy = machine.root / "copy.db"
     before = keys(bucket, "pypi")
     given["YANKSYNC_MIRROR_STATE"] = str(copy)
-    installed.run("yanksync sync && yanksync verify", environ=environ | given)
+    machine.run("yanksync sync && yanksync verify", environ=environ | given)
     assert keys(bucket, "pypi") == before

@@ -64,8 +64,20 @@ def test_it_becomes_visible_while_upstream_is_out(cooling: World) -> None:
     assert names(cooling) == ["demo-1.0.tar.gz", "demo-2.0.tar.gz"]
 
 
-def test_every_form_leaves_it_out(world: World) -> None:
-    world.configure(cooldown_age="1d", mirror_legacy_json="true", mirror_compress=["gzip"])
+@pytest.mark.parametrize("rule", ["cooldown", "override", "advisory"])
+def test_every_form_leaves_it_out(world: World, tmp_path: Path, rule: str) -> None:
+    world.configure(mirror_legacy_json="true", mirror_compress=["gzip"])
+    if rule == "cooldown":
+        world.configure(cooldown_age="1d")
+    elif rule == "override":
+        path = tmp_path / "overrides.toml"
+        path.write_text('[[override]]\nmatch = "demo==2"\naction = "hide"\n')
+        world.configure(mirror_overrides=str(path))
+    else:
+        path = tmp_path / "osv.json"
+        affected = [{"package": {"ecosystem": "PyPI", "name": "demo"}, "versions": ["2.0"]}]
+        path.write_text(json.dumps({"id": "MAL-1", "affected": affected}))
+        world.configure(mirror_advisories=[str(path)])
     world.up.upload("demo", "1.0")
     upload(world, "demo", "2.0")
     assert world.sync(later=MINUTE) == DONE

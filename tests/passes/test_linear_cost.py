@@ -21,9 +21,8 @@ from yanksync.core.model import File, HistoryAction, Page, PageChange, Yank
 from yanksync.core.policies.yanked import offered_page
 from yanksync.core.rules.entry_index import EntryIndex
 from yanksync.core.rules.loss_history import EarliestExplanation, removal_changes
+from yanksync.core.rules.lost_file import LostFile, Observation
 from yanksync.core.rules.lost_files import (
-    LostFile,
-    Observation,
     apply_entries,
     find_lost_files,
     page_with_lost_files,

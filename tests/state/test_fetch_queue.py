@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.builders.state_rows import DEMO, NOW
 from yanksync.core.rules.fetch_plan import DAY, HOUR
-from yanksync.core.rules.lost_files import Observation
+from yanksync.core.rules.lost_file import Observation
 from yanksync.state.queues.fetch import PendingProject
 from yanksync.state.state import State
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from collections import Counter
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +167,15 @@ def members_of(bundle: Path) -> dict[str, bytes]:
             one.name: archive.extractfile(one).read()  # type: ignore[union-attr]
             for one in archive
         }
+
+
+def with_manifest(members: dict[str, bytes]) -> dict[str, bytes]:
+    """Add the manifest that goes with ``members``."""
+    lines = "".join(
+        json.dumps({"path": path, "size": len(body), "sha256": sha256(body).hexdigest()}) + "\n"
+        for path, body in members.items()
+    )
+    return {**members, "manifest.ndjson": lines.encode()}
 
 
 def write_members(bundle: Path, members: dict[str, bytes]) -> Path:

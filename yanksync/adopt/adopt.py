@@ -1,10 +1,10 @@
 """Takes over a tree that bandersnatch, shadowmire or a lost yanksync made.
 
-Following begins exactly as in a first build: the journal's newest serial is asked for before the
-list is, and every listed project waits until its page reaches the list's serial. Then the pages of
-the tree answer for those that they can answer for (:mod:`yanksync.adopt.page_trust`), in place of
-upstream. They are recorded and published by the ordinary steps, so an adoption that died is carried
-on by the next one, or by ``sync``, which asks for whatever is left.
+Following begins exactly as in a first build: yanksync asks for the journal's newest serial before
+it reads the list, and every listed project waits until its page reaches the list's serial. Then
+right pages of the tree (:mod:`yanksync.adopt.page_trust`) are used in place of upstream's answers.
+The ordinary steps record and publish them. So the next ``adopt`` continues one that died, and so
+does ``sync``, which fetches the rest.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ Report = Callable[[AdoptResult], None]
 def adopt_output(
     mirror: Mirror, report: Report, *, rate: int | None = None, dry_run: bool = False
 ) -> AdoptSummary:
-    """Take over the pages in the output; return what became of them.
+    """Take over the pages in the output; return the counts.
 
-    ``rate``: package files are read no faster than so many bytes per second. With ``dry_run``
-    nothing is changed. The state must be empty, or that of an adoption that was
-    interrupted. Raises :class:`yanksync.core.errors.YanksyncError`.
+    ``rate``: the most bytes of package files per second. With ``dry_run`` nothing is changed. The
+    state must be empty, or belong to an interrupted adoption. Raises
+    :class:`yanksync.core.errors.YanksyncError`.
     """
     _check_state(mirror.state)
     _check_tree(mirror)
@@ -81,7 +81,7 @@ def adopt_output(
         adoption = _Adoption(mirror, report, rate, dry_run=dry_run)
         adoption.run()
     if not dry_run:
-        publish_backlog(mirror)  # what an adoption that died has recorded
+        publish_backlog(mirror)  # pages that a dead adoption has recorded
         mirror.state.facts.change(Recovery, adopting=None)
     report_held(mirror.totals)
     held = ExitCode.HELD if count_held(mirror.state) else ExitCode.DONE
@@ -127,18 +127,18 @@ def _holds_pages(content: DirectoryContent) -> bool:
 def _begin(mirror: Mirror) -> None:
     """Begin to follow upstream as a first build does.
 
-    The tree is what is to be caught up with.
+    The mirror must catch up with the tree.
     """
     facts = mirror.state.facts
     if facts.recovery.adopting == _FOLLOWED:
         return
     config_changes.apply_policies(mirror)
-    apply_selection(mirror)  # nothing is published yet that it could leave out
+    apply_selection(mirror)  # nothing is published yet, so this removes nothing
     tree = mirror.store.published_list().serial
     source = current_source(mirror)
     if source is JournalSource.XMLRPC:
         _check_age(mirror, tree, mirror.upstream.last_serial())
-    # Without serials upstream could never catch up with those of the tree.
+    # Without serials upstream could never catch up with the serials of the tree.
     facts.change(Recovery, adopting=_BEGUN, serial=0 if source is JournalSource.NONE else tree or 0)
     read_changes(mirror)
     if source is JournalSource.LISTING:
@@ -152,7 +152,7 @@ _BEGUN, _FOLLOWED = 1, 2
 def _check_age(mirror: Mirror, tree: int | None, upstream: int | None) -> None:
     """Refuse a tree that is newer than upstream.
 
-    It was made of another one.
+    Such a tree was made from another upstream.
     """
     if tree is not None and tree > (upstream or 0):
         raise PublishError(
@@ -172,7 +172,7 @@ class _Adoption:
         self._dry_run = dry_run
         self._started = mirror.now()
         self._met: set[str] = set()
-        # With names alone no list is read that would say what upstream has.
+        # With explicit names no list is read that would say what upstream has.
         self._lists = (
             mirror.state.facts.source_choice.journal != JournalSource.NONE
             and mirror.settings.mirror.selection.explicit_names is None
@@ -187,7 +187,7 @@ class _Adoption:
         )
 
     def run(self) -> None:
-        """Look at everything, and take over what is right."""
+        """Check everything, and take over what is right."""
         self.verdict = fetch_sample(self._mirror)
         if self.verdict.problem is not None:
             log.warning("no page of the tree is trusted: %s", self.verdict.problem)
@@ -217,7 +217,7 @@ class _Adoption:
 
     def _report_foreign(self) -> None:
         output = self._mirror.settings.mirror.output
-        # a bucket has others' keys
+        # a bucket has keys of others
         for path in foreign_paths(output) if isinstance(output, Path) else ():
             if self._files is None or path != f"{layout.PACKAGES}/":
                 self._foreign(path)
@@ -302,7 +302,7 @@ class _Adoption:
     def _serial(self, name: NormalizedName) -> int | None:
         try:
             return self._mirror.store.serial(name)
-        except PublishError:  # whatever it is, it goes
+        except PublishError:  # the file is removed anyway
             return None
 
     def _fetched(
@@ -324,7 +324,7 @@ class _Adoption:
     ) -> None:
         """Record what is in the tree and which pages are right.
 
-        Publish those.
+        Publishes the right pages.
         """
         state = self._mirror.state
         with state.transaction():
@@ -334,13 +334,13 @@ class _Adoption:
                 [(rows[name].id, forms, True, serial) for name, forms, serial in standing]
             )
             batch = record(self._mirror, right)
-            for result in right:  # the recheck begins with them: it finds what the tree never said
+            for result in right:  # the recheck begins with these: it finds what the tree lacks
                 state.projects.postpone(result.task.name, self._started + DAY)
         publish(self._mirror, batch.queued, batch.pages)
 
 
 def foreign_paths(output: Path) -> Iterator[str]:
-    """Yield what is in ``output`` beside the pages, as paths below it."""
+    """Yield the paths below ``output`` that are not pages."""
     try:
         with os.scandir(output) as entries:
             found = sorted(

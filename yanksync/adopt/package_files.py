@@ -27,7 +27,7 @@ _SAVED = 5.0  # seconds of reading that a killed run does again
 
 
 class _Judged(Struct, frozen=True):
-    """What a file in the tree is worth."""
+    """The judgement of a file in the tree."""
 
     problem: str | None = None  # why it is not taken over
     is_altered: bool = False
@@ -49,7 +49,7 @@ class CopyAdoption:
     def take(self, name: NormalizedName, page: Page) -> tuple[PackageFile, ...]:
         """Take over the files that a page of the tree names.
 
-        Returns the copies that there are now. Raises :class:`yanksync.core.errors.PublishError`.
+        Returns the present copies. Raises :class:`yanksync.core.errors.PublishError`.
         """
         table = self._mirror.state.package_files
         copies = table.by_project([name]).get(name, ())
@@ -114,14 +114,14 @@ class CopyAdoption:
     def _refuse(self, name: NormalizedName, path: str, judged: _Judged) -> None:
         """Leave a file out.
 
-        One with other bytes is not served any more.
+        A file with other bytes is no longer served.
         """
         self._note(AdoptOutcome.ALTERED, name, path, judged.problem)
         if judged.is_altered and not self._dry_run:
             self._mirror.packages.set_aside([path, metadata_path(path)])
 
     def _save(self, name: NormalizedName) -> None:
-        """Note the copies that were read, so that none is read twice."""
+        """Note the copies that were read, to skip them next time."""
         waiting, self._waiting = self._waiting, []
         self._saved = self._mirror.monotonic()
         if waiting:

@@ -1,9 +1,9 @@
 """Decides whether ``adopt`` can use a page without fetching it.
 
-A page is taken over without asking upstream for it only when nothing speaks against it: it is in
-JSON, at the serial that upstream's list has for the project, complete, linked to upstream's files,
-and its yanks still have their reasons. Everything else is asked for. What no page can say, whether
-the program that wrote it was right, is asked of a sample (:func:`judge_sample`).
+A page is taken over without a request only if five things are true: it is in JSON, it has the
+serial of upstream's list, it is complete, it links to upstream's files, and its yanks have their
+reasons. All other pages are fetched. A page cannot show whether the program that wrote it was
+right; a sample shows that (:func:`judge_sample`).
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from yanksync.core.model import UNKNOWN_FORMS, File, Page, PublishedForms, Yank
 from yanksync.core.names import NormalizedName
 from yanksync.output.inventory import OURS, DirectoryContent, expected_files
 
-_NOWHERE = "https://output.invalid"  # where a relative link of the tree leads until more is known
+_NOWHERE = "https://output.invalid"  # target of the tree's relative links until more is known
 
 
 class SampleVerdict(Struct, frozen=True):
-    """What a sample of upstream's pages says about a tree."""
+    """The result of comparing a tree with a sample of upstream's pages."""
 
     origins: frozenset[str] = frozenset()  # scheme://host of upstream's files
-    base: str = _NOWHERE  # the origin that the tree's relative links mean
-    problem: str | None = None  # what upstream contradicts: then no page is trusted
-    lacks: tuple[str, ...] = ()  # what upstream's pages say and the tree's leave out
+    base: str = _NOWHERE  # the origin for the tree's relative links
+    problem: str | None = None  # a contradiction: then no page is trusted
+    lacks: tuple[str, ...] = ()  # data of upstream's pages that the tree lacks
 
 
 class PagePair(Struct, frozen=True):
@@ -44,7 +44,7 @@ class PagePair(Struct, frozen=True):
 def page_base(name: NormalizedName, verdict: SampleVerdict) -> str:
     """Return the base address of a page of the tree.
 
-    Its relative links go two directories up.
+    Its relative links go up two directories.
     """
     return f"{verdict.base}/simple/{name}/"
 
@@ -141,7 +141,7 @@ def reason_to_fetch(
     if any(" left out: " in note or note.endswith("more notes") for note in parsed.warnings):
         return "a file on it cannot be published"
     if not page.files:
-        return "it has no files"  # a filter, or an error once, may have left all of them out (R7)
+        return "it has no files"  # a filter or an old error may have left out all files (R7)
     for file in page.files:
         if _origin(file) not in verdict.origins:
             return "its links do not lead to upstream's files"
@@ -153,8 +153,8 @@ def reason_to_fetch(
 def _lost_reason(page: Page, in_html: bytes | None) -> str | None:
     """Say that a yank may have lost its reason.
 
-    Other mirrors write ``true`` for all of them.
-    The HTML form, where they keep the reason, says whether there was none.
+    Other mirrors write ``true`` for every yank. They keep the reason in the HTML form, which shows
+    whether there was one.
     """
     bare = [file.filename for file in page.files if file.yanked == Yank()]
     if not bare:
@@ -190,9 +190,9 @@ def written_by_us(body: bytes) -> bool:
 def forms_in_directory(content: DirectoryContent) -> PublishedForms:
     """Return the files of a project's directory.
 
-    Nothing can be built on it, and its digests are void, when it is not of one piece: a form is
-    missing or cannot be read, its twin differs, a compressed copy is stale, or something of
-    our names is there beside.
+    Its digests are void if the directory is not consistent: a form is missing or cannot be read,
+    its second name has other bytes, a compressed copy is stale, or there are other files with names
+    of yanksync.
     """
     seen = {one.name: one for one in content.entries if one.name in OURS}
     if any(one.digest is None for one in seen.values()):

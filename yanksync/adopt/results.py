@@ -1,4 +1,4 @@
-"""What ``adopt`` found and did, one value for each thing."""
+"""Values: what ``adopt`` found and did."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from yanksync.core.exit_codes import ExitCode
 
 
 class AdoptOutcome(StrEnum):
-    """What becomes of something in the tree."""
+    """The result for a page or file of the tree."""
 
-    KEPT = "kept"  # right, and byte for byte what would be published
-    REWRITTEN = "rewritten"  # right, and published again from what it says
-    FETCH = "fetch"  # not right: the next sync asks upstream for it
-    MISSING = "missing"  # upstream has it and the tree does not: likewise
-    GONE = "gone"  # the tree has it and upstream's list does not: asked for, and withdrawn
+    KEPT = "kept"  # right, with exactly the bytes that would be published
+    REWRITTEN = "rewritten"  # right, and published again from its content
+    FETCH = "fetch"  # not right: the next sync fetches it
+    MISSING = "missing"  # upstream has it, but the tree lacks it: likewise
+    GONE = "gone"  # only the tree has it, not upstream's list: fetched, and withdrawn
     LEFT_OUT = "left-out"  # the configuration does not select it
-    FOREIGN = "foreign"  # of another program: left alone
+    FOREIGN = "foreign"  # belongs to another program: left alone
     COPY_KEPT = "copy-kept"  # a package file with the hash that its page says
     COPY_MISSING = "copy-missing"  # a package file that the tree lacks: the next sync downloads it
-    ALTERED = "altered"  # a package file that is not what its page says: likewise
+    ALTERED = "altered"  # a package file that differs from its page: likewise
 
 
 class AdoptResult(Struct, frozen=True, kw_only=True):
-    """What becomes of a file or directory (with a final slash)."""
+    """The result for a file or directory (with a final slash)."""
 
     kind: AdoptOutcome
     project: str | None
@@ -35,8 +35,8 @@ class AdoptResult(Struct, frozen=True, kw_only=True):
 
 
 class AdoptSummary(Struct, frozen=True, kw_only=True):
-    """What an adoption came to."""
+    """The counts of an adoption."""
 
     exit_code: ExitCode
     counts: Counter[AdoptOutcome]
-    lacks: tuple[str, ...]  # what upstream's pages say and the tree's leave out, by the sample
+    lacks: tuple[str, ...]  # data that the tree lacks, by the sample

@@ -22,8 +22,8 @@ SAMPLE_SIZE = 20
 def fetch_sample(mirror: Mirror) -> SampleVerdict:
     """Ask upstream for a few pages and compare the tree's with them.
 
-    They are chosen by a hash of the name: spread over the tree, and the same in every run. Raises
-    :class:`yanksync.core.errors.UpstreamError` when upstream is away.
+    They are chosen by a hash of the name, so they are spread over the tree, and are the same in
+    every run. Raises :class:`yanksync.core.errors.UpstreamError` if upstream does not answer.
     """
     chosen: list[tuple[NormalizedName, Page]] = []
     mirrored = filter(mirror.settings.is_mirrored, mirror.store.names())

@@ -41,6 +41,7 @@ from yanksync.state.facts import AppliedBundle
 from yanksync.state.runs import RunRecord
 
 _DELETED_FORMS = (layout.V1_JSON, layout.V1_HTML, layout.HTML)
+_MEMBERS = {alias: form for form, alias in layout.ALIAS.items()}
 _FILES = 256  # package files that become visible together
 _PAGES = 500
 _CHUNK = 1 << 20  # bytes
@@ -85,9 +86,12 @@ def _apply(places: Places, bundle: CheckedBundle) -> None:
     with places.state.transaction():
         facts.applied_bundle = known
     with WrittenFiles() as written:
-        _Application(places, bundle, written).run()
+        application = _Application(places, bundle, written)
+        application.write()
         with places.state.transaction():
             note_received(places.state.received, bundle, written.files())
+        application.remove()
+        with places.state.transaction():
             facts.applied_bundle = AppliedBundle(
                 source=header.mirror,
                 cursor=header.cursor,
@@ -107,15 +111,13 @@ class _Application:
     def __init__(self, places: Places, bundle: CheckedBundle, written: WrittenFiles) -> None:
         self._places, self._bundle, self._written = places, bundle, written
         self._store = places.store
-        self._files: set[str] = set()  # paths of all package files of the bundle
-        self._pages: set[str] = set()  # names of all its projects
-        self._others: set[str] = set()  # paths of all other files
 
-    def run(self) -> None:
+    def write(self) -> None:
+        """Write what the bundle has, and remove pages that went."""
         bundle = self._bundle
         self._places.packages.keep_incoming(())  # what a dead run left
         self._places.progress.expect("applying the bundle", bundle.pages + bundle.files)
-        self._remove_pages(bundle.removed_pages)
+        self._remove_pages(bundle.removed.projects())
         steps = {
             MemberKind.PACKAGE: self._add_files,
             MemberKind.PAGE: self._write_pages,
@@ -124,15 +126,21 @@ class _Application:
         }
         for kind, members in groupby(self._members(), lambda one: one[0].kind):
             steps.get(kind, self._write_others)(members)
+
+    def remove(self) -> None:
+        """Remove what went. The state knows what the bundle has by now."""
+        bundle = self._bundle
         self._store.delete_files(
-            f"{one}/{form.filename}" for one in bundle.removed_deleted for form in _DELETED_FORMS
+            f"{one}/{form.filename}"
+            for one in bundle.removed.deleted_index()
+            for form in _DELETED_FORMS
         )
         if bundle.header.has_everything:
-            self._remove_pages([one for one in self._store.names() if one not in self._pages])
+            self._remove_pages(self._not_received(self._store.names(), _page))
             self._remove_other_files(layout.DELETED_ROOT, _is_deleted_index)
             found = self._places.packages.packages()
-            self._remove_files([path for path in found if path not in self._files])
-        self._remove_files(bundle.removed_files)
+            self._remove_files(self._not_received(found))
+        self._remove_files(bundle.removed.packages())
         self._places.packages.keep_incoming(())
         if bundle.header.log is not LogPart.CHANGED:
             self._remove_other_files(layout.WITHDRAWALS, paths.is_ours)
@@ -144,7 +152,6 @@ class _Application:
     def _add_files(self, members: Iterator[_Body]) -> None:
         while batch := self._receive(islice(members, _FILES)):
             self._places.packages.publish_packages(batch)
-            self._files.update(batch)
             self._places.progress.advance(sum(not one.endswith(".metadata") for one in batch))
 
     def _receive(self, members: Iterable[_Body]) -> list[str]:
@@ -165,7 +172,6 @@ class _Application:
     def _write_pages(self, members: Iterator[_Body]) -> None:
         while batch := list(islice(self._operations(members), _PAGES)):
             self._publish(batch)
-            self._pages.update(one.name for one in batch)
             self._places.progress.advance(len(batch))
 
     def _operations(self, members: Iterator[_Body]) -> Iterator[Operation]:
@@ -207,7 +213,6 @@ class _Application:
                 for name in layout.aliases(filename)
             ]
             self._store.write_files(files)
-            self._others.update(file.path for file in files)
 
     def _write_others(self, members: Iterator[_Body]) -> None:
         while batch := list(islice(members, 1)):
@@ -218,22 +223,47 @@ class _Application:
                     headers = paths.headers(member.path)
                     files.append(OutputFile(member.path, headers, partial(_chunks, body)))
                 self._store.write_files(files)
-                self._others.update(file.path for file in files)
+
+    def _not_received(
+        self, found: Iterable[str], member: Callable[[str], str] = str
+    ) -> Iterator[str]:
+        """Yield those of ``found`` that no bundle brought.
+
+        ``member`` returns the path of the member that makes one of them.
+        """
+        for batch in _batches(found, _PAGES):
+            known = self._places.state.received.known({member(one) for one in batch})
+            yield from (one for one in batch if member(one) not in known)
 
     def _remove_other_files(self, directory: str, is_ours: Callable[[str], bool]) -> None:
-        found = self._store.list_files(directory)
-        self._store.delete_files(
-            [path for path in found if is_ours(path) and path not in self._others]
-        )
+        ours = filter(is_ours, self._store.list_files(directory))
+        for batch in _batches(self._not_received(ours, _member), _FILES):
+            self._store.delete_files(batch)
 
-    def _remove_pages(self, names: Sequence[str]) -> None:
-        for start in range(0, len(names), _PAGES):
-            self._publish([RemoveProject(name=one) for one in names[start : start + _PAGES]])
+    def _remove_pages(self, names: Iterable[str]) -> None:
+        for batch in _batches(names, _PAGES):
+            self._publish([RemoveProject(name=one) for one in batch])
 
-    def _remove_files(self, files: Sequence[str]) -> None:
-        for start in range(0, len(files), _FILES):
-            batch = files[start : start + _FILES]
+    def _remove_files(self, files: Iterable[str]) -> None:
+        for batch in _batches(files, _FILES):
             self._places.packages.delete_packages(batch)
+
+
+def _batches(found: Iterable[str], size: int) -> Iterator[list[str]]:
+    rest = iter(found)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def _page(name: str) -> str:
+    """Return the member that shows that a bundle has a project."""
+    return f"{layout.directory(name)}/{layout.V1_JSON.filename}"
+
+
+def _member(path: str) -> str:
+    """Return the member whose bytes a file beside the pages has."""
+    directory, _, filename = path.rpartition("/")
+    return f"{directory}/{_MEMBERS.get(filename, filename)}"
 
 
 def _is_deleted_index(path: str) -> bool:

@@ -15,7 +15,7 @@ from yanksync.core.bundles.members import LARGEST, MANIFEST, MemberKind, kind_of
 
 _CHUNK = 1 << 20  # bytes
 _BLOCK = tarfile.BLOCKSIZE
-_IN_MEMORY = 8 << 20  # bytes
+_IN_MEMORY = 1 << 18  # bytes
 
 
 class Damaged(Exception):

@@ -13,20 +13,14 @@ from msgspec import Struct
 
 from yanksync.bundle.archive import Damaged, Member, read_members, spool
 from yanksync.bundle.contents import BundleContents
+from yanksync.bundle.removed import RemovedPaths
 from yanksync.core import layout
 from yanksync.core.bundles.header import (
     BundleHeader,
     decode_header,
-    decode_removed,
     manifest_line,
 )
-from yanksync.core.bundles.members import (
-    FORMS,
-    MemberKind,
-    is_deleted_index,
-    is_package,
-    page_name,
-)
+from yanksync.core.bundles.members import FORMS, MemberKind
 from yanksync.core.errors import BundleError
 from yanksync.mirror.progress import Progress
 
@@ -41,9 +35,7 @@ class CheckedBundle(Struct, kw_only=True):
     manifest: IO[bytes]  # a line for each member that was read
     header: BundleHeader
     size: int  # bytes of the whole bundle
-    removed_pages: tuple[str, ...] = ()  # names of projects
-    removed_files: tuple[str, ...] = ()
-    removed_deleted: tuple[str, ...] = ()  # directories of the index of deleted files
+    removed: RemovedPaths
     pages: int = 0
     files: int = 0  # metadata does not count
 
@@ -55,8 +47,8 @@ class CheckedBundle(Struct, kw_only=True):
             since=self.header.since,
             pages=self.pages,
             files=self.files,
-            removed_pages=len(self.removed_pages),
-            removed_files=sum(not one.endswith(".metadata") for one in self.removed_files),
+            removed_pages=self.removed.pages,
+            removed_files=self.removed.files,
             bytes=self.size,
         )
 
@@ -100,8 +92,9 @@ def checked_bundle(
     with ExitStack() as stack:
         try:
             file = stack.enter_context(open(path, "rb"))
-            manifest = stack.enter_context(spool())
-            yield _Check(str(path), file, manifest, progress).run(accept)
+            manifest, removed = (stack.enter_context(spool()) for _ in range(2))
+            check = _Check(str(path), file, manifest, RemovedPaths(removed), progress)
+            yield check.run(accept)
         except Damaged as error:
             raise BundleError(str(path), _DAMAGED.format(error)) from error
         except OSError as error:
@@ -112,9 +105,16 @@ def checked_bundle(
 class _Check:
     """Reads a bundle once."""
 
-    def __init__(self, where: str, file: IO[bytes], manifest: IO[bytes], progress: Progress):
+    def __init__(
+        self,
+        where: str,
+        file: IO[bytes],
+        manifest: IO[bytes],
+        removed: RemovedPaths,
+        progress: Progress,
+    ) -> None:
         self._where, self._file, self._manifest = where, file, manifest
-        self._progress = progress
+        self._removed, self._progress = removed, progress
         self._page: str | None = None  # the directory of a page whose JSON form must come next
 
     def run(self, accept: Callable[[BundleHeader], None]) -> CheckedBundle:
@@ -127,6 +127,7 @@ class _Check:
             manifest=self._manifest,
             header=self._header(*next(members)),
             size=size,
+            removed=self._removed,
         )
         accept(found.header)
         for member, chunks in members:
@@ -134,7 +135,7 @@ class _Check:
             if member.kind is MemberKind.MANIFEST:
                 self._compare(chunks)
             elif member.kind is MemberKind.REMOVED:
-                self._removed(found, b"".join(self._noted(member, chunks)))
+                self._removed.read(self._noted(member, chunks))
             else:
                 for _ in self._noted(member, chunks):
                     pass
@@ -157,24 +158,6 @@ class _Check:
             return decode_header(body)
         except ValueError as error:
             raise Damaged(f"{member.path} is none that this version reads ({error})") from error
-
-    def _removed(self, found: CheckedBundle, body: bytes) -> None:
-        pages, files, deleted = [], [], []
-        try:
-            removed = decode_removed(body)
-        except ValueError as error:
-            raise Damaged(f"what was removed cannot be read ({error})") from error
-        for path in removed:
-            if (name := page_name(path)) is not None:
-                pages.append(name)
-            elif is_package(path):
-                files.append(path)
-            elif is_deleted_index(path):
-                deleted.append(path)
-            else:
-                raise Damaged(f"it removes what no bundle removes: {path!r}")
-        found.removed_pages, found.removed_files = tuple(pages), tuple(files)
-        found.removed_deleted = tuple(deleted)
 
     def _pair(self, member: Member) -> None:
         """Check that the two forms of a page follow each other."""

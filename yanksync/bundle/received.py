@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import msgspec
 
@@ -54,7 +55,8 @@ def note_received(
         table.clear()
     if bundle.header.log is not LogPart.CHANGED:
         table.remove_below(layout.WITHDRAWALS)
-    table.remove(bundle.removed_files)
-    pages = (*map(layout.directory, bundle.removed_pages), *bundle.removed_deleted)
+    removed = bundle.removed
+    table.remove(removed.packages())
+    pages = chain(map(layout.directory, removed.projects()), removed.deleted_index())
     table.remove(f"{one}/{form}" for one in pages for form in FORMS)
     table.put(written)

@@ -64,9 +64,9 @@ class ScheduledPasses:
         self.are_refused = False  #: whether no pass can be made here
 
     def __call__(self, settings: Settings, current: CurrentPass) -> ExitCode | None:
-        """Make one pass; return its exit code, None if it cannot begin.
+        """Make one pass; return its exit code.
 
-        Failures are logged, so that the next pass is tried.
+        None: no pass can be made here. Failures are logged, so that the next pass is tried.
         """
         try:
             with (

@@ -1,4 +1,4 @@
-"""Pure: settings that are valid by themselves and exclude each other."""
+"""Finds valid settings that exclude each other (pure)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BELOW = (ROOT, WITHDRAWALS, PACKAGES, DELETED_ROOT)  # what yanksync writes bel
 
 
 class Conflict(Struct, frozen=True):
-    """What is wrong with one key because of another."""
+    """An error in one key because of another key."""
 
     key: str
     other: str
@@ -68,7 +68,7 @@ def conflicts(settings: Settings) -> Iterator[Conflict]:
 def _closed_set(settings: Settings) -> Iterator[Conflict]:
     """Check the rules that choose releases.
 
-    Beside lock files they would do nothing.
+    Together with lock files they would have no effect.
     """
     files, key = settings.files, "files.lock_files"
     if not files.lock_files:
@@ -88,7 +88,7 @@ def _closed_set(settings: Settings) -> Iterator[Conflict]:
 def _deletions(settings: Settings) -> Iterator[Conflict]:
     """Check the keys that keep files which upstream removed.
 
-    Only copies can stay.
+    Only copies can be kept.
     """
     omits = settings.mirror.yanked is YankedPolicy.OMIT
     for key, is_set in (
@@ -127,7 +127,7 @@ def _places(settings: Settings) -> Iterator[Conflict]:
         problem = "is among the pages of mirror.output"
     elif isinstance(state, Bucket) and (
         isinstance(output, Path) or output.scheme != state.scheme
-    ):  # a run's lease would not keep others out
+    ):  # the lease would not keep other runs out
         problem = f"may only be in {state.scheme}:// when mirror.output is there, too"
     if problem is not None:
         yield Conflict("mirror.state", "mirror.output", problem)
@@ -138,7 +138,7 @@ def _places(settings: Settings) -> Iterator[Conflict]:
 
 
 def _withheld(settings: Settings) -> Iterator[Conflict]:
-    """Check where files are kept out of service.
+    """Check the place of files that are out of service.
 
     A web server serves all of the output.
     """
@@ -154,7 +154,7 @@ def _withheld(settings: Settings) -> Iterator[Conflict]:
         problem = f"must be {kind}, like mirror.output"
     elif f"{place}/".startswith(f"{output}/"):
         problem = "is below mirror.output, where a web server would serve it"
-        if not given:  # it is beside mirror.state
+        if not given:  # the default is beside mirror.state
             problem = f"is {place} by default, below mirror.output; name another directory"
     elif place == state:
         problem = "is the same path as mirror.state"
@@ -171,7 +171,7 @@ def _is_among_pages(place: Path | Bucket, output: Path | Bucket) -> bool:
 
 
 def _plain_http(settings: Settings) -> Iterator[Conflict]:
-    """Check plain http: it shows credentials and lets others change pages (R10)."""
+    """Check plain http, which shows credentials and lets others change pages (R10)."""
     upstream, hooks, health = settings.upstream, settings.hooks, settings.health
     for section, name, url, allowed in (
         ("upstream", "simple_url", upstream.simple_url, upstream.allow_http),

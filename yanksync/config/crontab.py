@@ -1,6 +1,6 @@
-"""Cron expressions of five fields, as Debian's cron(8) reads them.
+"""Reads cron expressions of five fields, like Debian's cron(8).
 
-Cronsim does that.
+cronsim does the work.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def parse(expression: str, after: datetime = datetime(2000, 1, 1, tzinfo=UTC)) -
     :raises ValueError: when it is no expression that every cron reads
     """
     more = f"{_WANTED}; seconds, L, W and # are not for cron, but in {expression!r}"
-    if len(expression.split()) == 6:  # which some versions of cronsim read
+    if len(expression.split()) == 6:  # some versions of cronsim accept six fields
         raise ValueError(more)
     try:
         cron = CronSim(expression, after)

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class FilesSettings(Struct, frozen=True, kw_only=True):
-    """Section ``[files]``; it counts with ``mirror.files = "copy"``."""
+    """Section ``[files]``; it has an effect with ``mirror.files = "copy"``."""
 
-    missing: Literal["link", "hide"] = "link"  # what a page does with a file not copied yet
+    missing: Literal["link", "hide"] = "link"  # how a page shows a file without a copy
     downloads: int = 10  # simultaneous ones
     downloads_per_host: int = 10
     bandwidth: int = 0  # bytes per second; 0: no limit
@@ -22,10 +22,10 @@ class FilesSettings(Struct, frozen=True, kw_only=True):
     free_space: int = 1 << 30  # bytes that stay free on the disk
     grace: float = 7 * 86400.0  # seconds from leaving the mirror to being deleted
     keep_days: int = 0  # days that removed files are kept; 0: without end
-    deleted_projects: Literal["remove", "yank"] = "remove"  # what becomes of their files
+    deleted_projects: Literal["remove", "yank"] = "remove"  # what happens to their files
     deleted_index: bool = False  # whether an index of the kept files alone is published
-    withheld: Path | Bucket | None = None  # where files wait that are out of service; see Settings
-    # Which files are chosen; patterns are of normalised names, and the first that matches counts.
+    withheld: Path | Bucket | None = None  # place of files that are out of service; see Settings
+    # The choice of files. Patterns match normalised names, and the first match counts.
     projects: tuple[tuple[str, Literal["copy", "link", "exclude"]], ...] = ()
     newest: int = 0  # releases; 0: all
     newest_by: Literal["version", "time"] = "version"
@@ -41,9 +41,9 @@ class FilesSettings(Struct, frozen=True, kw_only=True):
 
     @property
     def changed_keys(self) -> tuple[str, ...]:
-        """The configured keys that count with copies alone.
+        """The configured keys that have an effect only with copies.
 
-        ``grace`` and ``withheld`` count for the copies that a mirror gives up, too.
+        ``grace`` and ``withheld`` also apply to copies that a mirror gives up.
         """
         default = FilesSettings()
         return tuple(

@@ -1,6 +1,6 @@
 """The keys of ``yanksync.toml``.
 
-The one table of types, bounds, defaults and descriptions.
+This is the only table of types, bounds, defaults and descriptions.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class KeySpec(Struct, frozen=True):
 
     path: str  # "section.name"
     type: ValueType
-    default: Any  # as TOML would give it; None: there is none, or it depends on other things
+    default: Any  # as TOML gives it; None: no default, or a computed one
     description: str
     secret: bool = False  # the value is never printed
 
@@ -55,7 +55,7 @@ def _patterns(names: list[str]) -> tuple[str, ...]:
 
 
 def _projects(names: list[str]) -> tuple[str, ...]:
-    if not names:  # easily an unset variable, and it would withdraw the whole mirror
+    if not names:  # perhaps an unset variable; it would remove the whole mirror
         raise ValueError('names no project; "*" stands for all')
     return _patterns(names)
 

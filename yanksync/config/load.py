@@ -1,8 +1,8 @@
 """Makes one frozen :class:`~yanksync.config.settings.Settings` of flags, environment, file and
 defaults.
 
-A flag goes before a variable ``YANKSYNC_<SECTION>_<KEY>``, this before the file, and this before a
-default. Values that another one overrides are checked, too.
+A flag overrides a variable ``YANKSYNC_<SECTION>_<KEY>``, a variable overrides the file, and the
+file overrides a default. Overridden values are checked, too.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ class GivenValue(Struct, frozen=True):
 
 
 class ExaminedConfig(Struct, frozen=True):
-    """Everything that is known of a configuration."""
+    """All facts about a configuration."""
 
-    settings: Settings  # with defaults for what is wrong
-    given: Mapping[str, GivenValue]  # by the path of the key; other keys have their default
+    settings: Settings  # with defaults in place of wrong values
+    given: Mapping[str, GivenValue]  # by key; other keys have their default
     errors: tuple[ConfigError, ...]
     overrides: tuple[GivenOverride, ...] = ()
 
@@ -110,7 +110,8 @@ def examine(config: Path | None, environ: Mapping[str, str], **flags: object) ->
     except ConfigError as error:
         errors.append(error)
     beside = here if path is None else path.parent
-    # A default path is relative to the file: the working directory of a cron job does not matter.
+    # A default path is relative to the file, so that the working directory of a cron job does not
+    # matter.
     defaults = ((key, beside / KEYS[key].default) for key in _BESIDE_FILE)
     given = {key: GivenValue(place, str(place), DEFAULT) for key, place in defaults}
     for entries, base in (
@@ -168,7 +169,7 @@ def _read(
 def _from_file(tables: Mapping[str, Any], where: str) -> _Entries:
     for section, table in tables.items():
         if section == OVERRIDE:
-            continue  # a list of tables, read by itself
+            continue  # a list of tables, which is read elsewhere
         if section not in SECTIONS:
             yield ConfigError(section, where, f"no such section; {_advice(section, SECTIONS)}")
         elif not isinstance(table, dict):
@@ -200,9 +201,9 @@ def _from_flags(flags: Mapping[str, object]) -> _Entries:
 
 
 def _is_slip(section: str, name: str) -> bool:
-    """Return whether a variable is probably a misspelt one of ours.
+    """Return whether a variable is probably a misspelt one of yanksync.
 
-    Kubernetes makes some for each service, and yanksync's own tests have theirs.
+    Kubernetes makes such variables for each service, and yanksync's tests have some, too.
     """
     if not name:
         return any(key.endswith(f".{section}") for key in KEYS)
@@ -237,9 +238,9 @@ def _advice(name: str, known: Sequence[str]) -> str:
 def _take(
     entries: _Entries, base: Path, given: dict[str, GivenValue], errors: list[ConfigError]
 ) -> None:
-    """Put the values of one source over those of the sources before."""
+    """Let the values of one source override those of earlier sources."""
     source: dict[str, GivenValue] = {}
-    named: dict[str, str] = {}  # where each key is given, be its value right or wrong
+    named: dict[str, str] = {}  # the place of each given key, also with a wrong value
     for entry in entries:
         if isinstance(entry, ConfigError):
             errors.append(entry)
@@ -260,7 +261,7 @@ def _take(
     if every and cron:
         problem = "excludes schedule.every; remove one of them"
         errors.append(ConfigError("schedule.cron", cron, problem))
-    elif every or cron:  # the other one, of a source before, is overridden
+    elif every or cron:  # this overrides the other key of an earlier source
         given.pop("schedule.cron" if every else "schedule.every", None)
     given.update(source)
 
@@ -273,7 +274,7 @@ def _absolute(value: Any, base: Path) -> Any:
 
 
 def _settings(given: Mapping[str, GivenValue], path: Path | None) -> Settings:
-    """Put the checked values together."""
+    """Build the settings from the checked values."""
     sections: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
     for key, one in given.items():
         section, _, name = key.partition(".")
@@ -288,7 +289,7 @@ def _settings(given: Mapping[str, GivenValue], path: Path | None) -> Settings:
 
 
 def _meant(key: str) -> Iterator[str]:
-    """Yield the keys that a wrong one may have been meant for.
+    """Yield the keys that a wrong name may mean.
 
     Their values are not known.
     """
@@ -311,7 +312,7 @@ def _conflicts(
 ) -> Iterator[ConfigError]:
     """Yield the conflicts between values that could be read."""
     if any(not error.key and not error.where.startswith("$") for error in errors):
-        return  # what the file says is not known
+        return  # the content of the file is unknown
     wrong = {key for error in errors for key in _meant(error.key)}
     for conflict in conflicts(settings):
         keys = (conflict.key, conflict.other)

@@ -1,7 +1,7 @@
-"""Which index this machine's pip installs from: the default of ``[upstream] simple_url``.
+"""Asks pip for its index, the default of ``[upstream] simple_url``.
 
-pip itself is asked, so that its files, its environment and its own default count as they do for
-``pip install``. Asking starts a process or two, so it is done only if no upstream is configured.
+Its files, its environment and its own default then have the same effect as for ``pip install``.
+This starts one or two processes, so it is done only if no upstream is configured.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from yanksync.core.errors import ConfigError
 Runner = Callable[[Sequence[str], Mapping[str, str]], str | None]
 """Run a command in an environment: what it printed, or None when it could not or failed."""
 
-# pip's own order (its cli/parser.py): what comes later in [global], [install], :env: overrides.
+# pip's own order (its cli/parser.py): of [global], [install] and :env:, the later one overrides.
 _KEYS = (":env:.index-url", "install.index-url", "global.index-url")
 _SETTING = re.compile(r"^(\S+?)=(['\"].*)$", re.MULTILINE)
 _BUILT_IN = re.compile(r"--index-url <url>.*?\(default:? (\S+)\)", re.DOTALL)
@@ -47,7 +47,7 @@ def run_command(command: Sequence[str], environ: Mapping[str, str]) -> str | Non
 def default_simple_url(environ: Mapping[str, str], run: Runner = run_command) -> str:
     """Return the URL of pip's index, with a trailing slash.
 
-    It may hold credentials, and need not be http: the caller checks it like any other.
+    It may have credentials, and may not be http, so the caller must check it like any other.
 
     :raises ConfigError: when there is no pip, or none that answers
     """
@@ -63,7 +63,7 @@ def default_simple_url(environ: Mapping[str, str], run: Runner = run_command) ->
 def _pips(environ: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
     """Yield the commands that may be pip.
 
-    That of this Python first, then those on the path.
+    The pip of this Python comes first, then those on the path.
     """
     if sys.executable:
         yield (sys.executable, "-m", "pip")
@@ -73,8 +73,8 @@ def _pips(environ: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
 
 
 def _ask(pip: Sequence[str], environ: Mapping[str, str], run: Runner) -> str:
-    """Return what one pip says, "" when it says nothing."""
-    # Verbose, because pip prints no setting at all where its configuration says quiet.
+    """Return the answer of one pip; "": it gives none."""
+    # Verbose, because pip prints no settings if its configuration says quiet.
     listed = run([*pip, "-vvvv", "config", "list"], environ)
     if listed is None:
         return ""
@@ -82,8 +82,8 @@ def _ask(pip: Sequence[str], environ: Mapping[str, str], run: Runner) -> str:
     for key in _KEYS:
         if key in settings and (url := _unquoted(settings[key])):
             return url
-    # Wide, or help is wrapped in the middle of the URL. Help would show a configured URL too, but
-    # without its credentials.
+    # Wide, because help would otherwise break the URL into two lines. Help shows a configured URL,
+    # too, but without its credentials.
     text = run([*pip, "install", "--help"], {**environ, "COLUMNS": "1000"})
     match = _BUILT_IN.search(text or "")
     return match[1] if match else ""

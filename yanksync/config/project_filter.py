@@ -1,4 +1,4 @@
-"""Which projects the mirror holds: patterns over normalised names."""
+"""Selects the projects of the mirror by patterns of names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ProjectFilter(Struct, frozen=True, dict=True):
 
     Patterns are those of :mod:`fnmatch` (``*``, ``?``, ``[abc]``, ``[a-z]``, ``[!abc]``) and are
     brought to the form of normalised names, so ``Foo.Bar`` and ``Foo_*`` mean ``foo-bar`` and
-    ``foo-*``. Order and repetition mean nothing: equal selections compare and hash equal.
+    ``foo-*``. Order and repetition have no effect: equal selections compare and hash equal.
 
     :raises ValueError: when a pattern is neither a project name nor a pattern of one
     """
@@ -66,7 +66,7 @@ class ProjectFilter(Struct, frozen=True, dict=True):
 
     @classmethod
     def from_text(cls, text: str) -> ProjectFilter:
-        """Return the selection whose :attr:`text` this is.
+        """Return the selection with this :attr:`text`.
 
         :raises ValueError: when it is none's
         """
@@ -74,7 +74,7 @@ class ProjectFilter(Struct, frozen=True, dict=True):
         return cls(tuple(projects.split(" ")), tuple(exclude.split(" ")) if exclude else ())
 
     def covers(self, other: ProjectFilter) -> bool:
-        """Return whether all that ``other`` selects is certainly selected here, too."""
+        """Return whether this surely selects everything that ``other`` selects."""
         return all(_covered(p, self.projects, self._included) for p in other.projects) and all(
             _covered(p, other.exclude, other._excluded) for p in self.exclude
         )
@@ -89,9 +89,9 @@ class ProjectFilter(Struct, frozen=True, dict=True):
 
 
 class _Matcher:
-    """Whether a name matches one of some canonical patterns.
+    """Matches a name with several canonical patterns.
 
-    One look-up, one expression.
+    It needs one look-up and one expression.
     """
 
     __slots__ = ("_expression", "_names")
@@ -109,7 +109,7 @@ class _Matcher:
 
 
 def _covered(pattern: str, patterns: tuple[str, ...], matches: _Matcher) -> bool:
-    """Return whether ``patterns`` surely match all that ``pattern`` does."""
+    """Return whether ``patterns`` surely match everything that ``pattern`` matches."""
     if pattern in patterns or "*" in patterns:
         return True
     return re.search(_WILDCARDS, pattern) is None and matches(pattern)
@@ -135,7 +135,7 @@ def normalized_pattern(pattern: str) -> str:
             raise ValueError(f"{pattern!r} is no valid project name")
         return name
     parts, end = [], 0
-    # ASCII only, like names: lower() alone would bring U+212A (the Kelvin sign) to a plain k.
+    # Only ASCII, like names: lower() would turn U+212A (the Kelvin sign) into a plain k.
     lowered = pattern.lower() if pattern.isascii() else pattern
     for match in re.finditer(_PART, lowered):
         if match.start() != end:

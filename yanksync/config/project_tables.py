@@ -1,4 +1,4 @@
-"""Tables that give projects a value, by patterns of normalised names."""
+"""Types of tables that give projects a value by patterns."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _TYPES = {
 }  # fmt: skip
 _AGES = {"type": ["integer", "number", "string"]}
 _TEXTS = {"type": "array", "items": {"type": "string"}}
-_TABLES = {  # what the values of a table are
+_TABLES = {  # the values of each table
     "cooldown.projects": _AGES,
     "files.projects": {"enum": ["copy", "link", "exclude"]},
     "files.prerelease_projects": {"type": "boolean"},
@@ -92,6 +92,6 @@ def _property(key: KeySpec) -> dict[str, Any]:
         found["items"] = _NOTIFY
     elif list in key.type.types:
         found["items"] = {"type": "string"}
-    if key.type.low is not None and str not in key.type.types:  # a text has a unit of its own
+    if key.type.low is not None and str not in key.type.types:  # a text has its own unit
         found["minimum"], found["maximum"] = key.type.low, key.type.high
     return found

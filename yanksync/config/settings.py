@@ -25,7 +25,7 @@ StorageValue = str | bool | int | float
 
 
 class JournalSource(StrEnum):
-    """Where changes are learnt from; AUTO is xmlrpc, else listing, else none."""
+    """The source of changes; AUTO is xmlrpc, else listing, else none."""
 
     AUTO = "auto"
     XMLRPC = "xmlrpc"
@@ -57,7 +57,7 @@ class DirectoryObjectForm(StrEnum):
 
 
 class UpstreamSettings(Struct, frozen=True, kw_only=True):
-    """Section ``[upstream]``: what is mirrored, and how kindly it is asked."""
+    """Section ``[upstream]``: the index, and how it is asked."""
 
     simple_url: str | None = None  # with a trailing slash, may hold credentials; None: ask pip
     journal_url: str | None = None  # None: beside simple_url
@@ -83,7 +83,7 @@ class UpstreamSettings(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Name the upstream without its credentials.
 
-        Values end up in tracebacks and logs.
+        Values appear in tracebacks and logs.
         """
         url = self.simple_url
         return f"Upstream(simple_url={None if url is None else redacted(url)!r}, …)"
@@ -110,7 +110,7 @@ class MirrorSettings(Struct, frozen=True, kw_only=True):
 
     output: Path | Bucket = Path("mirror")  # a directory, absolute once loaded, or object storage
     state: Path | Bucket = Path("yanksync.db")  # absolute once loaded, or one object
-    lease: float = 300.0  # seconds for which a run has a state in object storage for itself
+    lease: float = 300.0  # seconds for which a run has a state in object storage
     selection: ProjectFilter = ProjectFilter()  # the keys projects and exclude
     yanked: YankedPolicy = YankedPolicy.MARK
     deleted: Literal["remove", "yank"] = "remove"  # what pages do with files upstream removed

@@ -1,4 +1,4 @@
-"""What can go wrong, in the branches that a caller acts on.
+"""The errors of yanksync, in branches that callers handle.
 
 Every class keeps its facts as attributes and makes its text in ``__str__``. The command line maps
 branches to exit codes in one place (:mod:`yanksync.cli.error_handling`).
@@ -12,15 +12,15 @@ from typing import ClassVar, Self
 class YanksyncError(Exception):
     """An error with a cause outside the program; shown without a traceback."""
 
-    cause: ClassVar[str] = "other"  #: one word for it, by which failures are counted
+    cause: ClassVar[str] = "other"  #: one word, by which failures are counted
 
 
 class _LocatedError(YanksyncError):
-    """Something is wrong with one thing: a file, an address, a page."""
+    """One thing is wrong: a file, an address or a page."""
 
     def __init__(self, where: str, problem: str) -> None:
         self.where = where  #: "/srv/mirror", "https://upstream.example/", "project demo"
-        self.problem = problem  #: without credentials, as the other
+        self.problem = problem  #: without credentials, like ``where``
         super().__init__(where, problem)
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ class WrongUser(YanksyncError):
 
     def __init__(self, path: str, owner: str, advice: str) -> None:
         self.path = path
-        self.owner = owner  #: whose mirror it is
+        self.owner = owner  #: the owner of the mirror
         self.advice = advice
         super().__init__(path, owner, advice)
 
@@ -106,14 +106,14 @@ class UpstreamRefused(UpstreamError):
 class RateLimited(UpstreamError):
     """Upstream asked for a pause.
 
-    By 429, by 503 with Retry-After, or by the fault of its rate limit.
+    It answered 429, 503 with Retry-After, or the fault of its rate limit.
     """
 
     cause = "throttled"
 
     def __init__(self, url: str, seconds: float) -> None:
         self.url = url
-        self.seconds = seconds  #: how long upstream asks us to stay away
+        self.seconds = seconds  #: the pause that upstream asks for
         super().__init__(url, seconds)
 
     def __str__(self) -> str:
@@ -121,7 +121,7 @@ class RateLimited(UpstreamError):
 
 
 class InvalidAnswer(_LocatedError, UpstreamError):
-    """An answer is not valid; nothing is taken from it."""
+    """An answer is not valid; yanksync uses nothing of it."""
 
     cause = "bad-answer"
 
@@ -170,7 +170,7 @@ class JournalReplaced(UpstreamError):
     cause = "journal-replaced"
 
     def __init__(self, serial: int | None, problem: str) -> None:
-        self.serial = serial  #: up to which upstream was followed; None: it has no serials
+        self.serial = serial  #: the followed serial; None: upstream has no serials
         self.problem = problem
         super().__init__(serial, problem)
 
@@ -210,7 +210,7 @@ class NoProjectFound(UpstreamError):
         self.url = url
         self.projects = projects  #: the patterns of ``mirror.projects``
         self.is_index = is_index  #: False: the root of the index answers 404, too
-        self.advice = advice  #: what to do about the address; "": nothing better is known
+        self.advice = advice  #: advice about the address; "": there is none
         super().__init__(url, projects)
 
     def __str__(self) -> str:
@@ -254,13 +254,13 @@ class BundleError(_LocatedError):
 
 
 class ObjectStorageError(_LocatedError):
-    """Object storage did not do what it was asked."""
+    """A request to object storage failed."""
 
     cause = "output"
 
     def __init__(self, where: str, problem: str, *, answered: bool = False) -> None:
         super().__init__(where, problem)
-        self.answered = answered  #: whether it said so itself, so that nothing was done
+        self.answered = answered  #: True: the server answered with an error, so nothing was done
 
 
 class PreconditionFailed(ObjectStorageError):
@@ -270,7 +270,7 @@ class PreconditionFailed(ObjectStorageError):
 class DeliveryError(YanksyncError):
     """A hook or ping failed.
 
-    The text never contains the address, which can be a secret.
+    The text never has the address, which can be a secret.
     """
 
     cause = "undelivered"
@@ -298,9 +298,9 @@ class LockHeld(YanksyncError):
         self, path: str, holder: str, since: float | None = None, until: str | None = None
     ) -> None:
         self.path = path
-        self.holder = holder  #: what the lock file says of the run that holds it
-        self.since = since  #: UTC seconds, where the error knows it
-        self.until = until  #: RFC 3339: when a lease ends that is not renewed
+        self.holder = holder  #: the text of the lock file about the other run
+        self.since = since  #: UTC seconds, if known
+        self.until = until  #: RFC 3339: the end of the lease if it is not renewed
         super().__init__(path, holder, since, until)
 
     def __str__(self) -> str:

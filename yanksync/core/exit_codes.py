@@ -1,4 +1,4 @@
-"""What a run came to, as the exit code of its process."""
+"""The exit codes of the program."""
 
 from __future__ import annotations
 

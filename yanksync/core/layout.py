@@ -1,4 +1,4 @@
-"""Pure: every public path, content type and cache rule, each spelled once."""
+"""All public paths, content types and cache rules (pure)."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ class Headers(Struct, frozen=True):
 
 
 def headers(filename: str) -> Headers:
-    """Return the headers of a file of one of our names.
+    """Return the headers of a file with a name of yanksync.
 
-    Who unpacked a compressed copy on the way would break its name: "no-transform".
+    A compressed copy has "no-transform": a proxy that unpacks it would make its name wrong.
     """
     for form in FORMS:
         if filename == form.filename:
@@ -104,7 +104,7 @@ def directory(name: str | None) -> str:
 def compressed_names(codecs: Iterable[str], *, legacy: bool = True) -> tuple[str, ...]:
     """Return the names of all possible compressed copies, in fixed order.
 
-    Twins are left out: they have the copies of their form.
+    Second names of a form are left out, because they have the same copies.
     """
     forms = (V1_JSON, HTML, LEGACY) if legacy else (V1_JSON, HTML)
     wanted = set(codecs)
@@ -146,6 +146,6 @@ def filenames() -> tuple[str, ...]:
 def temporary_name(filename: str) -> str:
     """Return the temporary name of a file.
 
-    The same in every run, so that a run that died leaves nothing that the next does not find.
+    It is the same in every run, so that the next run finds the files of a dead run.
     """
     return f".{filename}.tmp"

@@ -1,9 +1,9 @@
 """The frozen values that travel between the stages of a pass.
 
-Values hold text exactly as upstream gave it. Escaping belongs to rendering, normalising of project
-names to :mod:`yanksync.core.names`; nothing here reads a clock, a path or a socket. Those that come
-by the hundred thousand are no business of the garbage collector's (``gc=False``): they hold text
-and numbers, so nothing can come back to them.
+Values have text exactly as upstream gave it. Rendering escapes it, and :mod:`yanksync.core.names`
+normalises names of projects. Nothing here reads a clock, a path or a socket. The garbage collector
+does not track types with hundreds of thousands of values (``gc=False``): they have only text and
+numbers, so they cannot be part of a cycle.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Hashes = tuple[tuple[str, str], ...]
 
 
 class Yank(Struct, frozen=True, gc=False):
-    """That a file is yanked, and why.
+    """The yank of a file, with its reason.
 
-    A file has one of three cases (PEP 592): ``None`` (not yanked), ``Yank("")`` (yanked, no reason
-    given) and ``Yank("text")``. An instance is always true, so no reason can be lost by asking
-    whether the value is truthy; the reasons ``"false"``, ``"0"`` and ``" "`` are reasons.
+    A file has one of three values (PEP 592): ``None`` (not yanked), ``Yank("")`` (yanked without a
+    reason) and ``Yank("text")``. An instance is always true, so a test for truth cannot lose a
+    yank. The reasons ``"false"``, ``"0"`` and ``" "`` are reasons, too.
     """
 
     reason: str = ""
@@ -46,7 +46,7 @@ class File(Struct, frozen=True, kw_only=True, gc=False):
     url: str  # absolute, http or https, without fragment and credentials
     hashes: Hashes = ()  # PEP 691: always there, may be empty
     requires_python: str | None = None  # PEP 503: text as given, may be an invalid specifier
-    size: int | None = None  # PEP 700: bytes; None where upstream does not say
+    size: int | None = None  # PEP 700: bytes; None: upstream does not say
     upload_time: str | None = None  # PEP 700: yyyy-mm-ddThh:mm:ss[.ffffff]Z, as given
     yanked: Yank | None = None  # PEP 592: per file, though Warehouse yanks whole releases
     core_metadata: bool | Hashes | None = None  # PEP 658, 714; None: upstream does not say
@@ -62,7 +62,7 @@ class Page(Struct, frozen=True, kw_only=True, gc=False):
     versions: tuple[str, ...] | None = None  # PEP 700; None: not said (HTML, or before 1.1)
     status: str = ProjectStatus.ACTIVE  # PEP 792; an unknown status is kept as it is
     status_reason: str | None = None  # PEP 792
-    serial: int | None = None  # Warehouse's meta._last-serial; None where upstream gives none
+    serial: int | None = None  # Warehouse's meta._last-serial; None: upstream gives none
 
     @property
     def quarantined(self) -> bool:
@@ -106,15 +106,15 @@ class ProjectList(Struct, frozen=True):
 class JournalEntry(Struct, frozen=True, gc=False):
     """One row of ``changelog_since_serial`` (Warehouse's XML-RPC)."""
 
-    name: str  # the spelling of that moment, not normalised; "" where upstream gave none
+    name: str  # the spelling at that moment, not normalised; "": none given
     version: str | None  # None: the entry is about the whole project
     timestamp: int  # UTC seconds; runs backwards, never a cursor
-    action: str  # free text; "" where upstream gave none
+    action: str  # free text; "": none given
     serial: int  # strictly ascending in one answer, with gaps
 
 
 class HistoryAction(StrEnum):
-    """What a row of the history says."""
+    """The action of a row of the history."""
 
     YANK = "yank"
     UNYANK = "unyank"
@@ -134,7 +134,7 @@ class PageChange(Struct, frozen=True, kw_only=True):
     action: HistoryAction
     version: str | None = None  # None: the whole project
     file: str | None = None  # a single removed file, else None
-    files: tuple[str, ...] = ()  # the files that a yank or unyank of part of a release touches
+    files: tuple[str, ...] = ()  # the files of a yank or unyank of part of a release
     reason: str = ""  # exact; "" for none given and for actions without one
 
 
@@ -144,12 +144,12 @@ def sorted_hashes(pairs: Iterable[tuple[str, str]]) -> Hashes:
 
 
 class PublishedForms(Struct, frozen=True):
-    """What is published of a project."""
+    """The published forms of a project."""
 
     json: bytes  # digest of the JSON form; empty: unknown
     html: bytes  # digest of the HTML form
-    copies: tuple[str, ...] = ()  # names of the compressed copies beside the forms, twins aside
-    legacy: bytes | None = None  # digest of the form for followers; None: it is not there
+    copies: tuple[str, ...] = ()  # names of the compressed copies of the forms
+    legacy: bytes | None = None  # digest of the form for followers; None: not published
 
     @property
     def is_known(self) -> bool:

@@ -1,4 +1,4 @@
-"""Project names: which are valid, and their normalised form."""
+"""Checks and normalises names of projects."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ NormalizedName = NewType("NormalizedName", str)
 # The packaging specification's rule. ASCII: with IGNORECASE alone U+017F, U+0130 and U+212A pass.
 _VALID = re.compile(r"([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])\Z", re.IGNORECASE | re.ASCII)
 _SEPARATORS = re.compile(r"[-_.]+")
-_LONGEST = 200  # bytes; a directory entry holds 255, and names with endings need some
+_LONGEST = 200  # bytes; file systems allow 255, and endings need some of them
 
 
 def normalize(name: str) -> NormalizedName | None:
     """Normalise a project name (PEP 503); None: not valid.
 
-    What comes back has only ``a-z``, ``0-9`` and single inner hyphens, so it can be neither a path
-    nor an attribute breakout.
+    The result has only ``a-z``, ``0-9`` and single inner hyphens, so it cannot leave a path or an
+    HTML attribute.
     """
     if len(name) > _LONGEST or _VALID.match(name) is None:
         return None

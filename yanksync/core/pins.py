@@ -13,11 +13,11 @@ from yanksync.core.versions import same_version
 
 
 class PinOperator(StrEnum):
-    """How the version of a pin names versions of an index."""
+    """How the version of a pin matches versions of an index."""
 
     EQUAL = "=="  # PEP 440: zeros are padded; without a local label any local label fits
-    ARBITRARY = "==="  # PEP 440: as text, letter case aside
-    LOCKED = "locked"  # a lock file's: one version, its local label included
+    ARBITRARY = "==="  # PEP 440: as text, ignoring letter case
+    LOCKED = "locked"  # from a lock file: one version, with its local label
 
 
 class PinnedFile(Struct, frozen=True):
@@ -33,7 +33,7 @@ class PinnedFile(Struct, frozen=True):
     def names(self, file: File) -> bool:
         """Return whether this is ``file``.
 
-        It is by its hash, else by a name that no hash contradicts.
+        The hash decides, or else a name that no hash contradicts.
         """
         return self.is_like(file) or (self.filename == file.filename and not self.contradicts(file))
 
@@ -52,10 +52,10 @@ class Pin(Struct, frozen=True, kw_only=True):
     project: NormalizedName
     version: str
     operator: PinOperator = PinOperator.LOCKED
-    path: str = ""  # of the file that has it, as the user named it; "": it is installed
+    path: str = ""  # of the lock file, as the user named it; "": installed
     line: int | None = None
     marker: str | None = None  # PEP 508: where it applies, as text
-    files: tuple[PinnedFile, ...] = ()  # those it allows; none: all of the version
+    files: tuple[PinnedFile, ...] = ()  # the allowed files; none: all of the version
     python: str | None = None  # the lowest Python that it is for
 
     def allows(self, version: str) -> bool:
@@ -72,10 +72,10 @@ class Pin(Struct, frozen=True, kw_only=True):
 
 
 class PinSet(Struct, frozen=True):
-    """The pins of a file or environment, and what is not pinned."""
+    """Pins of a file or environment, and a count of the rest."""
 
     pins: tuple[Pin, ...] = ()
-    skipped: int = 0  # without an exact version, or from a path, an URL or a repository
+    skipped: int = 0  # without an exact version, or from a path, a URL or a repository
 
 
 def hash_pairs(texts: Iterable[str]) -> Hashes:

@@ -1,4 +1,4 @@
-"""The state of a project, and why its page waits."""
+"""Values: the state of a project, and why its page waits."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ is a reason to look, and no evidence (R7)."""
 
 
 class Presence(StrEnum):
-    """Whether a project is there, as far as the state knows."""
+    """Whether a project exists, as far as the state knows."""
 
     PRESENT = "present"  # a page is held
-    REMOVED = "gone"  # it was there and was removed; a tombstone keeps its serial
+    REMOVED = "gone"  # it was removed; a tombstone keeps its serial
     NEW = "new"  # never seen, but the journal or the list has named it
-    UNKNOWN = "unknown"  # named by the configuration, never had by upstream
+    UNKNOWN = "unknown"  # configured, but upstream never had it
 
 
 class PublishReason(StrEnum):
     """What publishing a project would do, as far as guards care (R8)."""
 
     PAGE = "page"
-    EXPLAINED = "explained"  # removes the project; the journal or the list says so
-    UNEXPLAINED = "unexplained"  # removes it, and nothing says so
-    EXCLUDED = "excluded"  # our own configuration leaves it out
+    EXPLAINED = "explained"  # removes the project; the journal or the list explains it
+    UNEXPLAINED = "unexplained"  # removes the project without an explanation
+    EXCLUDED = "excluded"  # removes the project, because the configuration excludes it

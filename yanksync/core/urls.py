@@ -1,4 +1,4 @@
-"""Pure: addresses without credentials, and hosts of this machine."""
+"""Removes credentials from addresses, and knows local hosts (pure)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _USERINFO = r"(?<=//)[^/?#]*@"
 def redacted(url: str) -> str:
     """Replace user name and password in ``url`` by ``***``.
 
-    Both can be tokens.
+    Both may be tokens.
     """
     return re.sub(_USERINFO, "***@", url, count=1) if "@" in url else url
 

@@ -1,10 +1,9 @@
 """Finds the version of a file, and orders versions.
 
-Pure. PEP 440 decides where it can; nothing here raises on a version or a file name that it cannot
-read, because indexes hold versions such as ``2004d`` and files such as ``x-1.0.win32.exe`` (PEP 700
-and the Simple API demand neither). The rule of the house: a file
-belongs to the version whose text is in its name, else to those equal under PEP 440, else to
-none.
+Pure. PEP 440 decides if it can. Functions here do not raise for a version or a file name that they
+cannot read, because indexes have versions such as ``2004d`` and files such as ``x-1.0.win32.exe``
+(PEP 700 and the Simple API allow both). The rule is: a file belongs to the version whose text is in
+its name. If there is none, it belongs to an equal version by PEP 440, if any.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _EXTENSION = (
     r"(?:\.(?:tar\.(?:gz|bz2|xz|lzma|Z)|tgz|tbz2?|zip|tar|egg|exe|msi|rpm|dmg|deb)|"
     r"-variants\.json)\Z"  # PEP 825, a draft
 )
-# What follows the version in names made by bdist_egg, bdist_wininst, bdist_dumb, bdist_rpm.
+# The part after the version in names from bdist_egg, bdist_wininst, bdist_dumb, bdist_rpm.
 _PLATFORM = (
     r"[-.](?=py[0-9]|cp[0-9]|win|linux|macosx|darwin|cygwin|solaris|sunos|aix|freebsd|openbsd|"
     r"netbsd|irix|arm|aarch64|(?:[0-9]+\.)?(?:any|noarch|src|i[3-6]86|x86_64|amd64)\b)"
@@ -41,7 +40,7 @@ def _pep440(text: str) -> _Primitives | None:
     Equal keys are equal versions. The same order as ``packaging.version.Version``, whose own
     comparisons are too slow for 16 million files.
     """
-    return None if len(text) > _LONGEST else _parsed(text)  # a cache keeps no long text alive
+    return None if len(text) > _LONGEST else _parsed(text)  # long texts must not stay in the cache
 
 
 @lru_cache(maxsize=65536)
@@ -96,7 +95,7 @@ VersionKey = str | _Primitives
 def version_key(version: str) -> VersionKey:
     """Return a key that equal versions share, and no others.
 
-    They do as the same text, or when they are equal under PEP 440.
+    Versions are equal if they have the same text, or are equal by PEP 440.
     """
     order = _pep440(version)
     return version if order is None else order
@@ -114,7 +113,7 @@ def is_prerelease(version: str) -> bool:
 
 
 def minor_line(version: str | None) -> VersionKey | None:
-    """Return what versions with the same epoch and first two numbers share.
+    """Return a key of versions with equal epoch and first two numbers.
 
     None: it is no PEP 440 version.
     """
@@ -129,8 +128,8 @@ def minor_line(version: str | None) -> VersionKey | None:
 class VersionFinder:
     """Finds the version that each file of one project belongs to.
 
-    ``versions`` are the texts that the page lists; None where it says none (HTML, or JSON 1.0), and
-    then the version is what the file name says.
+    ``versions`` are the texts that the page lists. None: it lists none (HTML, or JSON 1.0), and the
+    file name gives the version.
     """
 
     def __init__(self, project: str, versions: Collection[str] | None) -> None:
@@ -140,10 +139,10 @@ class VersionFinder:
         self._equals: dict[_Primitives | None, str] | None = None
 
     def version_of(self, filename: str) -> str | None:
-        """Return the version of ``filename``, or None when it belongs to none."""
+        """Return the version of ``filename``; None: it belongs to none."""
         likely = self._likely(filename)
         if likely is not None and self._versions is not None and likely in self._versions:
-            return likely  # what the search below would find first
+            return likely  # the search below would find it first
         shortest = None
         for text in _texts(filename, self._project):
             if self._versions is not None and text in self._versions:
@@ -184,8 +183,7 @@ class VersionFinder:
 def filename_matches_project(filename: str, project: str) -> bool:
     """Return whether ``filename`` begins with the name of ``project``, in any spelling.
 
-    A wheel's name part must be the whole of it; other names may go on behind a hyphen, as they
-    always did.
+    In a wheel the name part must be exactly the name. Other names may continue after a hyphen.
     """
     if filename.endswith(".whl"):
         name = filename.partition("-")[0].replace("_", "-")
@@ -210,7 +208,7 @@ def files_by_version(page: Page) -> tuple[tuple[str | None, tuple[File, ...]], .
 
     In a group they keep the order of the page.
 
-    Files that belong to none are under None. A listed version without files has no group.
+    Files without a version are under None. A listed version without files has no group.
     """
     groups: dict[str | None, list[File]] = {}
     for version, file in zip(file_versions(page), page.files, strict=True):
@@ -221,8 +219,8 @@ def files_by_version(page: Page) -> tuple[tuple[str | None, tuple[File, ...]], .
 def _texts(filename: str, project: str) -> Iterator[str]:
     """Yield possible versions in a file name, the longest first.
 
-    A wheel has one. In other names the version may end before the extension or before anything that
-    looks like a platform; the shortest is the likeliest where no versions are known.
+    A wheel has one. In other names the version may end before the extension, or before a part that
+    looks like a platform. If no versions are known, the shortest text is the most likely.
     """
     if filename.endswith(".whl"):
         parts = filename.split("-", 2)
@@ -242,8 +240,8 @@ def _texts(filename: str, project: str) -> Iterator[str]:
 def _after_name(filename: str, project: str) -> str | None:
     """Return what follows the project's name, or None.
 
-    Old sdists carry hyphens in their name part, and any spelling of the name, so each hyphen may be
-    the one; the name's own length is tried first, for it is nearly always right.
+    Old sdists have hyphens in their name part, and any spelling of the name, so the name may end at
+    each hyphen. The length of the name itself is tried first, because it is nearly always right.
     """
     length = len(project)
     if filename[length : length + 1] == "-":

@@ -16,12 +16,12 @@ class Level(StrEnum):
 
 
 class Check(Struct, frozen=True):
-    """What was checked, what was found, and what to do about it."""
+    """What was checked, the result, and advice."""
 
     name: str
     level: Level
     text: str
-    advice: str = ""  # for a person; "" when there is nothing to do
+    advice: str = ""  # for a person; "": there is nothing to do
 
 
 def passed(name: str, text: str) -> Check:
@@ -30,10 +30,10 @@ def passed(name: str, text: str) -> Check:
 
 
 def warned(name: str, text: str, advice: str) -> Check:
-    """Return a check that found something to look at."""
+    """Return a check with a warning."""
     return Check(name, Level.WARNING, text, advice)
 
 
 def failed(name: str, text: str, advice: str = "") -> Check:
-    """Return a check that found something that a mirror cannot do without."""
+    """Return a check that found a fault."""
     return Check(name, Level.FAILURE, text, advice)

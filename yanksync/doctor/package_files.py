@@ -1,6 +1,6 @@
-"""Checks what copies of package files need.
+"""Checks the things that copies of package files need.
 
-A place out of service, room, a web server.
+These are a place out of service, room, and a web server.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ _OTHERS = 0o077
 
 
 def place_checks(settings: Settings) -> Iterator[Check]:
-    """Yield the checks of where copies are.
+    """Yield the checks of the places of copies.
 
-    There are none where files are not copied, or not to a directory.
+    There are none if files are not copied, or not to a directory.
     """
     output, withheld = settings.mirror.output, settings.withheld
     if not (settings.copies_files and isinstance(output, Path) and isinstance(withheld, Path)):
@@ -59,7 +59,7 @@ def _withheld(output: Path, place: Path) -> Check:
 
 
 def _existing(place: Path) -> Path:
-    """Return the first that exists of a path and those above it."""
+    """Return the path, or its nearest parent that exists."""
     while not place.exists() and place != place.parent:
         place = place.parent
     return place

@@ -1,6 +1,6 @@
 """Checks output and state.
 
-Who may write there, room, hard links, locks, runs.
+It checks permissions, room, hard links, locks and runs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from yanksync.system.ownership import command_as, owner_kept_out, ownership_hint
 _OWNER = "run yanksync as the user that owns it, or change the owner"
 _PROBE = ".yanksync-doctor-"
 _SCARCE = FreeSpace(256 << 20, 10_000)
-_LATE = 3600.0  # seconds without a run that are no problem whatever the schedule
+_LATE = 3600.0  # seconds without a run that are no problem with any schedule
 
 
 def output_checks(settings: Settings, status: Status, projects: int | None) -> Iterator[Check]:
@@ -48,7 +48,7 @@ def output_checks(settings: Settings, status: Status, projects: int | None) -> I
 
 
 def state_checks(settings: Settings) -> Iterator[Check]:
-    """Yield the checks of the state; what is in it, :func:`run_checks` does."""
+    """Yield the checks of the state; :func:`run_checks` reads its content."""
     place = settings.mirror.state
     if not isinstance(place, Path):
         parent, _, _ = place.prefix.rpartition("/")
@@ -69,7 +69,7 @@ def state_checks(settings: Settings) -> Iterator[Check]:
 
 
 def run_checks(settings: Settings, status: Status, now: float) -> Iterator[Check]:
-    """Yield the checks of the last run and of one at work."""
+    """Yield the checks of the last run and the present one."""
     if status.run is None:
         yield passed("run at work", "none")
     else:
@@ -110,13 +110,13 @@ def _last_bundle(status: Status, bundle: FeedingBundle, now: float) -> Check:
 
 
 def found_status(settings: Settings, now: float) -> Status:
-    """Return what the state says, beside a run. Raises :class:`YanksyncError`."""
+    """Return the status from the state. Raises :class:`YanksyncError`."""
     with path_for_reading(settings) as path:
         return read_status(path, now, settings.receivers)
 
 
 def _to_be_made(name: str, place: Path) -> Check:
-    """Check whether a run may make a directory that is not there."""
+    """Check whether a run may make a missing directory."""
     above = place.parent
     while not above.exists() and above != above.parent:
         above = above.parent
@@ -127,7 +127,7 @@ def _to_be_made(name: str, place: Path) -> Check:
 
 
 def _written(name: str, output: Path) -> Iterator[Check]:
-    """Write a file into the output, link it, and take both away."""
+    """Write a file into the output, link it, and delete both."""
     try:
         descriptor, probe = tempfile.mkstemp(prefix=_PROBE, suffix=".tmp", dir=output)
     except OSError as error:
@@ -150,7 +150,7 @@ def _written(name: str, output: Path) -> Iterator[Check]:
 
 
 def _owned(name: str, place: Path, text: str) -> Check:
-    """Warn of what is another user's: no run of root writes there."""
+    """Warn of another user's files: runs of root do not write there."""
     owner = owner_kept_out(place)
     if owner is None:
         return passed(name, text)
@@ -159,7 +159,7 @@ def _owned(name: str, place: Path, text: str) -> Check:
 
 
 def _locks(state: Path) -> Check:
-    """Lock a file of its own beside the state."""
+    """Lock a separate file beside the state."""
     file = lock_path(state)
     if file.exists() and not os.access(file, os.R_OK | os.W_OK):
         return failed("locks", f"{file} cannot be opened{ownership_hint(file)}", _OWNER)

@@ -1,4 +1,4 @@
-"""Checks what starts the passes, and the optional libraries."""
+"""Checks the schedule of passes, and the optional libraries."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def extra_checks(settings: Settings) -> Iterator[Check]:
 def schedule_check(run: Holder | None, root: Path = Path("/"), home: Path | None = None) -> Check:
     """Return whether a cron line, a timer or a service starts passes.
 
-    ``run`` is the run at work; ``root`` and ``home`` are where files are looked for.
+    ``run`` is the present run. ``root`` and ``home`` are the directories to search.
     """
     if run is not None and run.command == "run":
         return passed("schedule", "'yanksync run' is at work")
@@ -71,7 +71,7 @@ def _units(root: Path, places: tuple[str, ...]) -> Iterator[Path]:
 
 
 def _crontab(root: Path) -> str | None:
-    """Return where a line of cron starts yanksync."""
+    """Return the file with a cron line that starts yanksync."""
     for pattern in _TABLES:
         for table in _listed(root, pattern):
             if _LINE.search(_text(table)):
@@ -92,15 +92,15 @@ def _crontab(root: Path) -> str | None:
 
 
 def _listed(directory: Path, pattern: str) -> list[Path]:
-    """Return what matches in a directory; nothing when it cannot be read."""
+    """Return matching files of a directory; empty if it cannot be read."""
     try:
         return sorted(directory.glob(pattern))
-    except OSError:  # sudo and setpriv may leave HOME at another user's
+    except OSError:  # sudo and setpriv may keep another user's HOME
         return []
 
 
 def _text(path: Path) -> str:
-    """Return the content of a file; "" when it cannot be read."""
+    """Return the content of a file; "": it cannot be read."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -1,6 +1,6 @@
-"""The checks of everything that a mirror is made with.
+"""The checks of everything that a mirror needs.
 
-What ``init`` and ``doctor`` share.
+``init`` and ``doctor`` use them.
 """
 
 from __future__ import annotations

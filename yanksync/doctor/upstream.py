@@ -40,10 +40,10 @@ _TRIED = 5  # named projects that are asked for
 
 
 class Listed(Struct, frozen=True):
-    """What the list of projects says."""
+    """Facts from the list of projects."""
 
     mirrored: int  # projects that the configuration selects
-    first: tuple[NormalizedName, ...]  # one of them, if there is any
+    first: tuple[NormalizedName, ...]  # the first one, if there is any
     numbered: bool  # it has serials that can be followed
 
 
@@ -124,7 +124,7 @@ def _page(
 ) -> Iterator[Check]:
     """Check one page.
 
-    Of projects that are named, the first that there is.
+    If projects are named, it is the first one that exists.
     """
     missing = []
     for name in islice(listed if explicit is None else explicit, _TRIED):
@@ -153,7 +153,7 @@ def _page(
 
 
 def _journal(client: UpstreamClient, settings: Settings, listed: Listed | None) -> Check:
-    """Check where changes can be learnt from."""
+    """Check the sources of changes."""
     source = settings.upstream.journal
     if source in (JournalSource.AUTO, JournalSource.XMLRPC):
         try:
@@ -176,7 +176,7 @@ def _journal(client: UpstreamClient, settings: Settings, listed: Listed | None) 
 def _clock(look: FirstLook, looked: float) -> Iterator[Check]:
     """Compare the clocks, if upstream sends its time.
 
-    ``looked`` is when it did.
+    ``looked`` is the time of that answer.
     """
     theirs = upstream_time(look.headers.get("date"), look.headers.get("age"))
     if theirs is None:
@@ -193,7 +193,7 @@ def _clock(look: FirstLook, looked: float) -> Iterator[Check]:
 def _tls(url: str, look: FirstLook) -> Check:
     """Check how the connection is protected.
 
-    That its certificate is trusted is known by now.
+    At this point the certificate is known to be trusted.
     """
     parts = urlsplit(url)
     if parts.scheme == "https":

@@ -1,6 +1,6 @@
 """Checks a web server.
 
-Whether each client gets the form that it asks for.
+It checks whether each client gets the form that it asks for.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _served(
 
 
 def _forms(name: str, looks: dict[str, FirstLook]) -> Check:
-    wrong: list[str] = []  # the form, and yet fit to be read
+    wrong: list[str] = []  # wrong forms that the client can still read
     worse: list[str] = []
     for client in _CLIENTS:
         look = looks[client.name]
@@ -142,7 +142,7 @@ def _vary(name: str, looks: dict[str, FirstLook]) -> Check:
 
 
 def _content(name: str, settings: Settings, path: str, looks: dict[str, FirstLook]) -> Check:
-    """Compare the beginning of what is served with what is published."""
+    """Compare the beginning of the answer with the published file."""
     output = settings.mirror.output
     label = f"{name} content"
     if not isinstance(output, Path):

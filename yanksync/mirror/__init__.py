@@ -1,4 +1,4 @@
-"""One mirror, opened for one run.
+"""Opens one mirror for one run.
 
-Lock or lease, state, upstream and output together.
+It opens the lock or lease, the state, upstream and the output together.
 """

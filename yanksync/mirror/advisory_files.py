@@ -23,25 +23,24 @@ _LARGEST = 16 << 20  # bytes of one record
 
 
 class FilesStamp(Struct, frozen=True):
-    """Which files of advisories were read, and in which version."""
+    """Identifies the files of advisories that were read, and their versions."""
 
     text: str  # changes when one of the files does
     count: int  # of the files
 
 
 def stamp_of(paths: Sequence[Path]) -> FilesStamp:
-    """Return what changes when one of the files does. Raises :class:`ConfigError`."""
+    """Return a text that changes with the files. Raises :class:`ConfigError`."""
     found = [_stamp_of_one(file) for path in paths for file in _files(path)]
     text = "\n".join(found)
-    # No hashlib, which would load OpenSSL in every empty pass.
+    # This uses no hashlib, which would load OpenSSL in every empty pass.
     return FilesStamp(f"{len(found)} {len(text)} {crc32(os.fsencode(text))}", len(found))
 
 
 def stamp_of_places(paths: Sequence[Path]) -> str:
-    """Return what changes when one of ``paths`` itself does.
+    """Return a text that changes when one of ``paths`` itself changes.
 
-    For a directory that is when it gains or loses an entry, or is touched. Raises
-    :class:`ConfigError`.
+    A directory changes when it gains or loses an entry, or is touched. Raises :class:`ConfigError`.
     """
     return "\n".join(map(_stamp_of_one, paths))
 
@@ -51,13 +50,13 @@ def _stamp_of_one(path: str | Path) -> str:
         about = os.stat(path)
     except OSError as error:
         raise _unreadable(path, error.strerror) from error
-    if not (S_ISREG(about.st_mode) or S_ISDIR(about.st_mode)):  # reading a pipe would never end
+    if not (S_ISREG(about.st_mode) or S_ISDIR(about.st_mode)):  # reading a pipe might never end
         raise _unreadable(path, "it is neither a file nor a directory")
     return f"{path}\0{about.st_size} {about.st_mtime_ns} {about.st_ino}"
 
 
 def read_advisories(paths: Sequence[Path]) -> dict[str, tuple[Advisory, ...]]:
-    """Return what the records say of malware, by normalised name. Raises :class:`ConfigError`."""
+    """Return malware by normalised name. Raises :class:`ConfigError`."""
     found: dict[str, dict[Advisory, None]] = {}
     for path in paths:
         for where, body in _records(path):
@@ -73,7 +72,7 @@ def read_advisories(paths: Sequence[Path]) -> dict[str, tuple[Advisory, ...]]:
 
 
 def _files(path: Path) -> Iterator[str]:
-    """Yield files that may hold records, in order."""
+    """Yield files that may have records, in order."""
     if not path.is_dir():
         yield str(path)
         return
@@ -89,7 +88,7 @@ def _files(path: Path) -> Iterator[str]:
 
 
 def _records(path: Path) -> Iterator[tuple[object, bytes]]:
-    """Yield the records below ``path``, each with where it is."""
+    """Yield the records below ``path``, each with its place."""
     for file in _files(path):
         try:
             if file.endswith(".zip"):

@@ -1,6 +1,6 @@
-"""What a pass works with.
+"""Holds everything that a pass works with.
 
-The settings, the edges and the clock, in one value.
+These are the settings, the state, upstream, the output and the clock.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from yanksync.config.settings import Settings
-from yanksync.core.rules.lost_files import Observation
+from yanksync.core.rules.lost_file import Observation
 from yanksync.mirror.offers import NOTHING_HIDDEN, Offers
 from yanksync.mirror.progress import NoProgress, Progress, never
 from yanksync.mirror.run_totals import RunTotals
@@ -40,16 +40,16 @@ class Mirror(Struct, frozen=True, eq=False):
     now: Callable[[], float] = time.time  # UTC seconds
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
-    stopping: Callable[[], bool] = never  # whether to end at the next safe point
+    stopping: Callable[[], bool] = never  # True: end at the next safe point
     progress: Progress = field(default_factory=NoProgress)
     forgotten: frozenset[tuple[str, str]] = frozenset()  # hashes of files that no page may have
-    offers: Offers = NOTHING_HIDDEN  # what the operator's rules make of each page
+    offers: Offers = NOTHING_HIDDEN  # the operator's rules for pages
     choice: FileChoice | None = None  # the rules of [files]; None: every file is chosen
     totals: RunTotals = field(default_factory=RunTotals)
 
     @property
     def packages(self) -> PackageStore:
-        """Where copies of package files are; only where they are copied."""
+        """The store of package files; only if files are copied."""
         assert self.package_store is not None
         return self.package_store
 
@@ -58,7 +58,7 @@ class Mirror(Struct, frozen=True, eq=False):
         return self.settings.copies_files and (self.choice is None or self.choice.copies(name))
 
     def observation(self, now: float) -> Observation:
-        """Return this moment and run, for what a later pass confirms."""
+        """Return this moment and run, for losses that a later pass confirms."""
         return Observation(now, self.run, self.settings.guard.confirm_after)
 
     def say(self, text: str) -> None:

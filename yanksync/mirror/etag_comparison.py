@@ -1,8 +1,9 @@
 """Compares objects in storage with a state that may be older.
 
-A run that takes a lease over does not know how far the one before it came. The ETags of everything
-listed are compared with those in the state: what differs is marked as unpublished and put again,
-and the state counts as older than the tree, so that no page replaces one of a higher serial.
+A run that takes over a lease does not know how far the earlier run came. So the ETags of all listed
+objects are compared with those in the state. Objects that differ are marked as unpublished and put
+again. The state then counts as older than the output, so that no page replaces one with a higher
+serial.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from itertools import groupby
 
 from yanksync.core import layout
 from yanksync.core.project_state import Presence
-from yanksync.core.rules.lost_files import Observation
+from yanksync.core.rules.lost_file import Observation
 from yanksync.core.rules.transitions import FilesDiffer, transition
 from yanksync.output.inventory import OURS
 from yanksync.output.object_storage.bucket import BucketClient
@@ -26,8 +27,9 @@ from yanksync.state.state import State
 def compare_etags(state: State, output: BucketClient) -> int:
     """Take over the ETags of the output; return the number of differences.
 
-    Those are marked as unpublished, whatever the state knows of them, and to be written whole.
-    Raises :class:`ObjectStorageError` or :class:`yanksync.core.errors.PublishError`.
+    Projects that differ are marked as unpublished, whatever the state knows about them, and all
+    their files will be written. Raises :class:`ObjectStorageError` or
+    :class:`yanksync.core.errors.PublishError`.
     """
     now = time.time()
     differs, top = 0, Etags()
@@ -35,7 +37,7 @@ def compare_etags(state: State, output: BucketClient) -> int:
     with state.transaction():
         for name, found in _listed(output):
             if name == layout.LIST_KEY:
-                top |= found  # a listing does not have them side by side
+                top |= found  # a listing does not have these objects next to each other
                 continue
             missing.discard(name)
             differs += _differs(state, name, found, now)
@@ -62,7 +64,7 @@ def _listed(output: BucketClient) -> Iterator[tuple[str, Etags]]:
         path = key.removeprefix(layout.ROOT).removeprefix("/")
         name, slash, _ = path.partition("/")
         if slash or (name and name not in OURS):
-            return name  # with no file name: it is the object under the name with the slash
+            return name  # no file name: the object whose key ends with the slash
         return layout.LIST_KEY
 
     rows = output.list(layout.ROOT)
@@ -81,6 +83,6 @@ def _differs(state: State, name: str, found: Etags, now: float) -> bool:
     for row in state.projects.get([name]).values():
         if state.publish_queue.reason(row.id) is not None:
             state.publish_queue.mark_writing([row.id])
-        elif row.presence is Presence.PRESENT:  # else the recovery lets it go
+        elif row.presence is Presence.PRESENT:  # otherwise the recovery removes it
             state.apply(row, transition(row, FilesDiffer()), Observation(now))
     return True

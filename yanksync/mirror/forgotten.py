@@ -1,6 +1,6 @@
-"""Leaves out what the operator had forgotten.
+"""Leaves out projects that were forgotten.
 
-Whole projects, and files by their hashes.
+It leaves out whole projects, and files by their hashes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ ForgottenHashes = frozenset[tuple[str, str]]
 def without_forgotten(settings: Settings, state: State) -> tuple[Settings, ForgottenHashes]:
     """Return settings without the forgotten projects.
 
-    With them come the hashes of these projects' files.
+    It also returns the hashes of these projects' files.
     """
     names = state.forgotten.names()
     if not names:
@@ -35,7 +35,7 @@ def is_forgotten(hashes: Hashes, forgotten: ForgottenHashes) -> bool:
 
 
 def page_without_forgotten(page: Page, forgotten: ForgottenHashes) -> Page:
-    """Return ``page`` without files of forgotten projects, which another project may have."""
+    """Return ``page`` without files of forgotten projects."""
     if not forgotten:
         return page
     files = tuple(file for file in page.files if not is_forgotten(file.hashes, forgotten))

@@ -1,19 +1,21 @@
-"""The lease of a mirror whose state lives in object storage.
+"""The lease of a mirror whose state is in object storage.
 
 The lease says which run may work on the mirror, and until when. It is one small object beside the
-state, and every change of it is a conditional put on the ETag of the one before. So of several that
-reach for it one gets it, and a run that lost it cannot write it again.
+state. Every change of it is a put on the condition that the object still has its earlier ETag. So
+only one of several runs gets it, and a run that lost it cannot write it again.
 
-*Who holds it* counts its time on a monotonic clock from before the put that took or renewed it was
-sent, renews it at half its time, and asks :meth:`Lease.check` before each request; a request is
-begun only if the lease outlasts the longest that it can take, retries included.
+*The run that has the lease* counts its time on a monotonic clock. It begins to count before it
+sends the put that takes or renews the lease. It renews the lease at half its time, and calls
+:meth:`Lease.check` before each request. It begins a request only if the lease lasts longer than the
+longest time of that request, retries included.
 
-*Who wants it* cannot know that clock. It compares two times that the storage itself gave: when the
-lease was last written and when a probe was, just now. Only a lease that was not renewed for longer
-than its whole time is taken over. No clock of any machine is compared with that of another.
+*A run that wants the lease* cannot know that clock. It compares two times of the storage itself:
+when the lease was last written, and when a probe object was written just now. It takes the lease
+over only if the lease was not renewed for longer than its whole time. The clocks of two machines
+are never compared.
 
-The clocks decide who waits for whom and save futile work; that nothing is overwritten does not
-hang on them, but on the ETags (:mod:`yanksync.output.object_storage.conditional_writes`).
+The clocks only decide which run waits, and save useless work. The ETags make sure that nothing is
+overwritten (:mod:`yanksync.output.object_storage.conditional_writes`).
 """
 
 from __future__ import annotations
@@ -44,12 +46,12 @@ SLACK = 2.0
 """Seconds that a lease is left alone after its end: storage tells times in whole ones."""
 _CLOCKS = 60.0  # seconds by which this machine's clock and the storage's may differ
 _NOTED = 30.0  # seconds between two notes of how far a run is
-_PAUSE = 0.05  # of the lease's time: before a renewal that failed is tried again
+_PAUSE = 0.05  # part of the lease's time before a failed renewal is repeated
 _JSON = ObjectHeaders(type="application/json", cache="no-store")
 
 
 class Clock(Protocol):
-    """What the holder of a lease counts its time with."""
+    """The clock with which a run counts the time of its lease."""
 
     def now(self) -> float:
         """Return seconds since some moment."""
@@ -70,7 +72,7 @@ class BootClock:
 
 
 def request_timeouts(seconds: float) -> RequestTimeouts:
-    """Return how long a request may take under such a lease.
+    """Return how long a request may take with such a lease.
 
     It is far less than half of the lease.
     """
@@ -81,19 +83,19 @@ _Moment = Annotated[float, msgspec.Meta(ge=0, le=253402300799)]  # UTC seconds, 
 
 
 class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What the lease's object says."""
+    """The content of the lease's object."""
 
-    token: str  # of one run, and of no other
+    token: str  # another one in each run
     holder: str  # for a person
     since: _Moment  # by the holder's clock, for a person
     seconds: Annotated[
         float, msgspec.Meta(gt=0, le=LONGEST)
-    ]  # how long it lasts from its last writing on
-    count: int  # changes with each writing, so that the ETag does, too
+    ]  # how long it lasts after it was last written
+    count: int  # changes with each write, so that the ETag changes, too
     held: bool
-    unclean: bool  # state and output may not fit together: they have to be compared
+    unclean: bool  # state and output may differ: they must be compared
     command: str = ""
-    phase: str = ""  # what the run counts, as of the last writing
+    phase: str = ""  # what the run counted at the last write
     done: int = 0
     total: int = 0
     complete: _Moment | None = None  # start of the newest read published in full
@@ -101,7 +103,7 @@ class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lease:
-    """A lease that is held from :meth:`take` to :meth:`release`."""
+    """A lease that a run has from :meth:`take` to :meth:`release`."""
 
     def __init__(
         self,
@@ -113,7 +115,7 @@ class Lease:
         clock: Clock | None = None,
         slack: float = SLACK,
     ) -> None:
-        self._bucket = bucket  # with no check before its requests
+        self._bucket = bucket  # without a check before its requests
         self._key = key
         self._seconds = seconds
         self._clock = clock or BootClock()
@@ -121,7 +123,7 @@ class Lease:
         self._longest = request_timeouts(seconds).longest
         self._lock = threading.Lock()
         self._etag: str | None = None
-        self._until = 0.0  # on our clock
+        self._until = 0.0  # on this run's clock
         self._lost: str | None = None
         self._done = threading.Event()
         self._thread: threading.Thread | None = None
@@ -140,7 +142,7 @@ class Lease:
 
     @property
     def url(self) -> str:
-        """Where it is, for a person."""
+        """Its address, for a person."""
         return f"{self._bucket.location.root}/{self._key}"
 
     def take(self) -> LeaseRecord | None:
@@ -170,7 +172,7 @@ class Lease:
         return before
 
     def _probe(self) -> datetime:
-        """Return the time that it is for the storage."""
+        """Return the present time of the storage."""
         key = f"{self._key}.now"
         self._bucket.put(key, secrets.token_bytes(8), _JSON)
         found = self._bucket.get(key)
@@ -192,7 +194,7 @@ class Lease:
             raise LeaseLost(self.url, self._lost)
 
     def abandon(self, why: str) -> LeaseLost:
-        """Make nothing more of the lease, and return the error to raise."""
+        """Give up the lease, and return the error to raise."""
         self._lost = self._lost or why
         self._done.set()
         return LeaseLost(self.url, self._lost)
@@ -214,7 +216,7 @@ class Lease:
         self._progress = (phase, done, total)
 
     def release(self, *, unclean: bool, complete: float | None, success: float | None) -> None:
-        """Let the next one have it. Raises :class:`ObjectStorageError` or :class:`LeaseLost`."""
+        """Release the lease. Raises :class:`ObjectStorageError` or :class:`LeaseLost`."""
         self.stop()
         with self._lock:
             self.check()
@@ -230,19 +232,19 @@ class Lease:
                 raise LeaseLost(self.url, "another run has taken it over")
 
     def release_unused(self) -> None:
-        """Give the lease back as it was found. Raises as :meth:`release`."""
+        """Restore the lease as it was found. Raises as :meth:`release`."""
         if self._etag is not None and self.record.held:
             note = self.record
             self.release(unclean=True, complete=note.complete, success=note.success)
 
     def stop(self) -> None:
-        """Renew no more."""
+        """Stop renewing."""
         self._done.set()
         if self._thread is not None:
             self._thread.join()
 
     def _write(self, note: LeaseRecord, match: str) -> bool:
-        """Write the lease; return whether it is ours. Raises :class:`ObjectStorageError`."""
+        """Write the lease; return success. Raises :class:`ObjectStorageError`."""
         begun = self._clock.now()
         try:
             etag = self._bucket.put(self._key, msgspec.json.encode(note), _JSON, match)
@@ -252,7 +254,7 @@ class Lease:
         return True
 
     def _keep(self) -> None:
-        """Renew at half the time, sooner if progress is new."""
+        """Renew at half the time, or sooner for new progress."""
         while not self._clock.wait(self._done, min(self._until_half(), _NOTED)):
             if self._until_half() > 0 and self._is_noted():
                 continue

@@ -1,6 +1,6 @@
 """The rules that a pass renders with.
 
-Configured, or as an earlier pass recorded them.
+The rules are the configured ones, or those that an earlier pass recorded.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ Advisories = Mapping[str, tuple[Advisory, ...]]
 
 
 class OfferKeys(Struct, frozen=True):
-    """What the configuration says, advisories aside."""
+    """The configured rules, without advisories."""
 
     cooldown: Cooldown = Cooldown()
     overrides: tuple[Override, ...] = ()
 
     def only(self, override: Override) -> OfferKeys:
-        """Return one override as all that there is."""
+        """Return rules with only this override."""
         return OfferKeys(overrides=(override,))
 
 
 class Offers:
-    """What is offered of each page, at one cut-off.
+    """Decides what is offered of each page, at one cut-off.
 
     Advisories are read when they are needed.
     """
@@ -46,10 +46,10 @@ class Offers:
         advisories: Callable[[], Advisories] | None = None,
         before: Offers | None = None,
     ) -> None:
-        """``advisories`` reads them, None: there are none; ``before``: what counted until now."""
+        """``advisories``: a function, or None. ``before``: the rules until now."""
         self.keys = keys = keys or OfferKeys()
         self.cutoff = cutoff
-        self._published_cutoff = cutoff  # that of the pass that published what is there
+        self._published_cutoff = cutoff  # of the pass that published the present pages
         self.before = before
         self._advisories = advisories
         self.has_advisories = advisories is not None

@@ -1,6 +1,6 @@
-"""Opening a mirror for one run.
+"""Opens a mirror for one run.
 
-The lock, the state, upstream and the store, and closing them.
+It opens and closes the lock, the state, upstream and the store.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def open_mirror(
     stopping: Callable[[], bool] = never,
     clock: Clock | None = None,
 ) -> Iterator[Mirror]:
-    """Open the mirror for a run of ``command``, alone (R11).
+    """Open the mirror for a run of ``command``, with the lock (R11).
 
     With ``dry_run`` nothing is made that is not there: without a state database the run starts
     from an empty one in memory. ``stopping`` is asked whether the run is to end at the next safe
@@ -82,7 +82,7 @@ def open_mirror(
 
 
 def _noted(progress: Progress, state: State, held: RemoteState | None) -> Progress:
-    """Return ``progress`` that ``status`` can see elsewhere, too."""
+    """Return ``progress`` that ``status`` in another process can see."""
     if log.isEnabledFor(logging.DEBUG):
         progress = LoggedProgress(progress)
     if held is not None:
@@ -93,7 +93,7 @@ def _noted(progress: Progress, state: State, held: RemoteState | None) -> Progre
 
 
 def _log_places(settings: Settings) -> None:
-    """Log what a run works with, for a bug report."""
+    """Log the places of a run, for a bug report."""
     if idle := settings.keys_without_effect:
         log.info('%s: without effect, as mirror.files is "link"', ", ".join(idle))
     if log.isEnabledFor(logging.DEBUG):
@@ -104,7 +104,7 @@ def _log_places(settings: Settings) -> None:
 
 
 def open_store(settings: Settings, held: RemoteState | None = None) -> Store:
-    """Return where the output goes. Raises :class:`yanksync.core.errors.ConfigError`."""
+    """Return the store of the output. Raises :class:`yanksync.core.errors.ConfigError`."""
     output = settings.mirror.output
     if isinstance(output, Path):
         return DiskStore(output)
@@ -127,9 +127,9 @@ def open_store(settings: Settings, held: RemoteState | None = None) -> Store:
 def open_package_store(
     settings: Settings, held: RemoteState | None = None, *, has_copies: bool = False
 ) -> PackageStore | None:
-    """Return where copies of package files go; None: files are not copied.
+    """Return the store of package files; None: files are not copied.
 
-    ``held`` is a state in object storage; ``has_copies``: files were copied, and are to leave.
+    ``held`` is a state in object storage. ``has_copies``: files were copied before, and must leave.
     """
     if not (settings.copies_files or has_copies):
         return None
@@ -182,8 +182,8 @@ def any_package_store(settings: Settings) -> PackageStore:
 def resolve_upstream_url(settings: Settings, state: State, *, remember: bool = True) -> Settings:
     """Return ``settings`` with a missing upstream address filled in.
 
-    pip is asked on the first run and its answer kept: asking costs more than an empty pass, and a
-    mirror must not change its upstream because pip's configuration did. ``PIP_INDEX_URL`` in the
+    pip is asked in the first run, and its answer is kept: asking costs more than an empty pass, and
+    a mirror must not change its upstream when pip's configuration changes. ``PIP_INDEX_URL`` in the
     environment still counts. An address with credentials is not kept.
     """
     if settings.upstream.simple_url is not None:
@@ -199,7 +199,7 @@ def resolve_upstream_url(settings: Settings, state: State, *, remember: bool = T
 def addressed(settings: Settings, known: str | None, where: str) -> Settings:
     """Return ``settings`` with the configured, ``known`` or pip's address.
 
-    ``where`` is whom to name if the known one cannot be used. Raises
+    ``where`` is named in the error if the known one cannot be used. Raises
     :class:`yanksync.core.errors.ConfigError`.
     """
     if settings.upstream.simple_url is not None:

@@ -14,7 +14,7 @@ from yanksync.system.ownership import command_as, owner_kept_out
 
 
 def refuse_other_owner(settings: Settings) -> None:
-    """Refuse to write as root what belongs to another user.
+    """Refuse to write as root into another user's mirror.
 
     Raises :class:`yanksync.core.errors.WrongUser`.
     """
@@ -32,7 +32,7 @@ def other_owner(settings: Settings) -> str | None:
 
 
 def _advice(owner: str, roots: list[Path]) -> str:
-    """Return what to do.
+    """Return advice for the user.
 
     ``roots`` are the paths of the mirror that root owns.
     """
@@ -44,7 +44,7 @@ def _advice(owner: str, roots: list[Path]) -> str:
 def _written(settings: Settings) -> Iterator[Path]:
     """Yield the paths that every run writes.
 
-    Those in object storage have no owner.
+    Places in object storage have no owner.
     """
     state, output = settings.mirror.state, settings.mirror.output
     if isinstance(state, Path):

@@ -1,4 +1,4 @@
-"""Whether the output has pages, found out with one look."""
+"""Finds out with one look whether the output has pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a pass reports its progress, and asks whether to stop."""
+"""The interface for reporting the progress of a pass, and for stopping."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _EVERY = 1.0  # seconds between notes
 
 
 class Progress(Protocol):
-    """Where long work is shown to a person."""
+    """Shows long work to a person."""
 
     def expect(self, what: str, total: int, done: int = 0, *, size: int = 0) -> None:
         """Begin a phase of ``total`` steps (0: unknown), ``done`` before.
 
-        ``size``: the bytes that all steps together bring here, where they are known.
+        ``size``: the bytes of all steps together, if known.
         """
 
     def advance(self, steps: int, failed: int = 0, *, size: int = 0) -> None:
@@ -42,7 +42,7 @@ class NoProgress:
 
 
 class LoggedProgress:
-    """Shows progress as another one does, and logs when each phase begins."""
+    """Shows progress with another object, and logs each new phase."""
 
     def __init__(self, shown: Progress) -> None:
         self._shown = shown
@@ -70,7 +70,7 @@ class NotedProgress:
     """
 
     def __init__(self, shown: Progress, note: Callable[[str, int, int], None]) -> None:
-        """``note`` takes the phase, what is done and the total."""
+        """``note`` gets the phase, the finished steps and the total."""
         self._shown = shown
         self._write = note
         self._phase = ""

@@ -1,13 +1,15 @@
-"""A state that lives in object storage.
+"""Opens a state in object storage.
 
-A run takes the lease (:mod:`yanksync.mirror.lease`), fetches the state into a directory of its own,
-works behind the fence (:mod:`yanksync.output.object_storage.conditional_writes`), puts the state
-back on the ETag that it fetched, and lets the lease go. One that dies on the way leaves the lease
-to run out, and a state that is older than the output. So a run that takes the lease over, or finds
-neither lease nor state, first compares the output with the state
+A run takes the lease (:mod:`yanksync.mirror.lease`) and fetches the state into a temporary
+directory. It writes the output with conditions
+(:mod:`yanksync.output.object_storage.conditional_writes`). At its end it puts the state back, on
+the condition that the object still has the fetched ETag, and releases the lease. If a run dies in
+between, its lease must run out first, and the state is older than the output. So a run that takes
+over the lease, or finds neither lease nor state, first compares the output with the state
 (:mod:`yanksync.mirror.etag_comparison`).
 
-An empty pass puts no state. The lease has its time, so that the next pass knows the lag.
+An empty pass puts no state. The lease has the time of that pass, so that the next pass knows the
+lag.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from yanksync.state.runs import RunRecord
 from yanksync.state.state import State
 from yanksync.system.file_lock import Holder
 
-LARGEST = 200_000_000  # bytes of a state that each run copies
+LARGEST = 200_000_000  # bytes: the largest state, because each run copies it
 _CONTENT = ObjectHeaders(type="application/vnd.sqlite3", cache="no-store")
 _NAME = "yanksync.db"
 
@@ -65,7 +67,7 @@ def _source(settings: Settings) -> str:
 
 
 def _home() -> Path:
-    """Make a directory for the copy to work on."""
+    """Make a directory for the working copy."""
     try:
         return Path(tempfile.mkdtemp(prefix="yanksync-"))
     except OSError as error:
@@ -75,7 +77,7 @@ def _home() -> Path:
 def _fetch(bucket: BucketClient, key: str, target: Path) -> str | None:
     """Fetch the state into ``target``.
 
-    Return its ETag, None when there is none.
+    Return its ETag; None: there is no state.
     """
     found = bucket.get(key)
     if found is None:
@@ -104,7 +106,7 @@ def _too_large(size: int, done: str) -> str:
 def copy_for_reading(settings: Settings) -> Iterator[Path]:
     """Yield the path of a copy of the state, without a lease.
 
-    There may be no file.
+    The file may be missing.
 
     Raises :class:`StateError`, :class:`yanksync.core.errors.ConfigError`.
     """
@@ -119,7 +121,7 @@ def copy_for_reading(settings: Settings) -> Iterator[Path]:
             note, is_over = lease
             with State(home / _NAME) as state:
                 _take_over(state, note)
-                if note.held and not is_over:  # for status; the copy is not put back
+                if note.held and not is_over:  # only for status; the copy is not put back
                     text = msgspec.json.encode(_holder(note)).decode()
                     state.facts.put(at_work=text)
         yield home / _NAME
@@ -141,7 +143,7 @@ def _holder(note: LeaseRecord) -> Holder:
 
 
 def _named(error: StateError, settings: Settings, home: Path) -> StateError:
-    """Return ``error`` with the state's own address for that of the copy."""
+    """Return ``error`` with the state's address instead of the copy's."""
     here = Path(error.where).parent == home
     return StateError(str(settings.mirror.state), error.problem) if here else error
 
@@ -149,8 +151,8 @@ def _named(error: StateError, settings: Settings, home: Path) -> StateError:
 def _take_over(state: State, note: LeaseRecord) -> None:
     """Copy the times of empty passes from the lease into the state.
 
-    A lease that was released is newer than the state, whatever the clocks of machines say; one that
-    was not tells of the time before the run that held it, which may have put the state.
+    A released lease is newer than the state, whatever the clocks of machines say. A lease that was
+    not released has the times from before its run, and that run may have put the state.
     """
     known, last = state.facts.moment("complete_read"), state.runs.last_success()
     if note.complete is not None and (not note.held or known is None or known < note.complete):
@@ -212,7 +214,7 @@ class RemoteState:
     def use(self, state: State) -> Iterator[None]:
         """Compare ETags; put the state and release the lease at the end.
 
-        After an error the state is not put.
+        After an error, the state is not put.
         """
         unclean = self._before is None or self._before.held or self._before.unclean
         try:
@@ -228,7 +230,7 @@ class RemoteState:
         except LeaseLost:
             self._lease.stop()
             raise
-        except BaseException:  # what is in the output is not all noted
+        except BaseException:  # the state may lack changes of the output
             with suppress(ObjectStorageError, StateError, LeaseLost):
                 if self.writes.has_written or not self._dry_run:
                     self._put(state)
@@ -286,9 +288,9 @@ class RemoteState:
             raise self._lease.abandon(f"{url} is not what this run fetched") from None
 
     def _kept(self, copy: Path, url: str) -> str:
-        """Put aside what is nowhere else; return where.
+        """Keep the working copy, which is the only one; return its path.
 
-        The next one takes the place of this.
+        A later one replaces it.
         """
         from hashlib import blake2b  # start-up: it loads OpenSSL, 4 MiB
 
@@ -307,7 +309,7 @@ class RemoteState:
                 complete=state.facts.moment("complete_read"),
                 success=state.runs.last_success(),
             )
-        except ObjectStorageError as error:  # it runs out by itself
+        except ObjectStorageError as error:  # the lease runs out by itself
             log.warning("the lease could not be released: %s", error)
 
 
@@ -317,10 +319,9 @@ def open_remote_state(
 ) -> Iterator[RemoteState]:
     """Hold the lease and a fetched state in a temporary directory.
 
-    With ``dry_run`` the state is put back only if something came of it. The time of the lease is
-    counted with ``clock``, by default that of the machine. Raises
-    :class:`yanksync.core.errors.LockHeld`, :class:`StateError`,
-    :class:`yanksync.core.errors.ConfigError`.
+    With ``dry_run`` the state is put back only if it has changed. ``clock`` counts the time of the
+    lease; None: the clock of the machine. Raises :class:`yanksync.core.errors.LockHeld`,
+    :class:`StateError`, :class:`yanksync.core.errors.ConfigError`.
     """
     location, key = _bucket_and_key(settings)
     seconds = settings.mirror.lease
@@ -333,7 +334,7 @@ def open_remote_state(
             before = lease.take()
         held = RemoteState(settings, home, lease, before, dry_run=dry_run)
         yield held
-    except BaseException as error:  # nothing was begun, or it is released already
+    except BaseException as error:  # nothing was begun, or the lease is released already
         with suppress(ObjectStorageError, StateError, LeaseLost):
             lease.release_unused()
         if isinstance(error, StateError):

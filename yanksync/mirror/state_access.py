@@ -1,6 +1,6 @@
-"""Where the state is.
+"""Opens the state, for a run or for reading.
 
-A file under the lock, or an object in storage under the lease.
+It is a file with the lock, or an object in storage with the lease.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def open_exclusively(
 ) -> Iterator[tuple[State, RemoteState | None]]:
     """Open the state exclusively (R11), with lock or lease.
 
-    With ``dry_run`` nothing is made that is not there. ``clock`` counts the time of a lease. Raises
+    With ``dry_run`` nothing new is made. ``clock`` counts the time of a lease. Raises
     :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`,
     :class:`yanksync.core.errors.WrongUser`.
     """
@@ -84,7 +84,7 @@ def open_state(settings: Settings, command: str) -> Iterator[State | None]:
     if not isinstance(path, Path):
         with open_exclusively(settings, command, dry_run=False) as (state, held):
             yield None if held is None or held.new else state
-    elif not exists(path):  # no lock file is made, either
+    elif not exists(path):  # then make no lock file either
         _report_missing(settings, ask=False)
         yield None
     else:
@@ -121,7 +121,7 @@ def path_for_reading(settings: Settings) -> Iterator[Path]:
 def no_mirror(settings: Settings, path: Path) -> str | None:
     """Return why there is no mirror; None: there is one.
 
-    There is none without a state at ``path`` and without pages.
+    There is no mirror if there is neither a state at ``path`` nor a page.
     """
     state, output = settings.mirror.state, settings.mirror.output
     ask = not isinstance(state, Path)
@@ -139,7 +139,7 @@ def no_mirror(settings: Settings, path: Path) -> str | None:
 def _report_missing(settings: Settings, then: str = _BUILT_AGAIN, *, ask: bool = True) -> None:
     """Warn of a missing state if its output is there.
 
-    Without ``ask`` no object storage is asked: a command that needs no network does not begin to.
+    Without ``ask`` this asks no object storage, so that a command without network needs none.
     """
     if _has_pages(settings, ask=ask):
         mirror = settings.mirror
@@ -149,16 +149,16 @@ def _report_missing(settings: Settings, then: str = _BUILT_AGAIN, *, ask: bool =
 def _has_pages(settings: Settings, *, ask: bool) -> bool:
     """Return whether the output has pages of projects.
 
-    False when that cannot be found out.
+    False if that cannot be found out.
     """
     if not ask and not isinstance(settings.mirror.output, Path):
         return False
-    with suppress(OSError, YanksyncError):  # a command that needs the output reports what is wrong
+    with suppress(OSError, YanksyncError):  # a command that needs the output reports the error
         return has_pages(settings)
     return False
 
 
 def locked_since(settings: Settings, held: LockHeld) -> float | None:
-    """Return since when another run is at work; None: unknown."""
+    """Return when the other run began; None: unknown."""
     path = settings.mirror.state
     return held_since(path) if isinstance(path, Path) else held.since

@@ -1,1 +1,1 @@
-"""What runs around passes: the scheduler, metrics, reports, and files for deployment."""
+"""Things around passes: scheduler, metrics, reports, deployment files."""

@@ -1,4 +1,4 @@
-"""Finds the settings that a unit or crontab has to repeat."""
+"""Finds the settings that a unit or crontab must repeat."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _PLAIN_IN_CRON = re.compile(r"[^\s\"'](.*\S)?")
 def carried_settings(found: ExaminedConfig, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that give another process these settings.
 
-    Paths become absolute, and without a file the default places are named: a service starts in
-    another directory.
+    Paths become absolute. Without a file the default places are included, because a service starts
+    in another directory.
 
     :raises ConfigError: when a variable may hold a secret
     """

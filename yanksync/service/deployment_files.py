@@ -1,8 +1,7 @@
-"""What a mirror is run and served with.
+"""Renders the files that run and serve a mirror.
 
-Files for cron, systemd, nginx and Caddy, filled in.
-The templates are in ``yanksync/service/templates/``. What ``cron/`` in the sources holds is made of
-them by ``scripts/docs``, for :data:`EXAMPLE`.
+They are for cron, systemd, nginx and Caddy. The templates are in ``yanksync/service/templates/``.
+``scripts/docs`` makes ``cron/`` in the sources from them, for :data:`EXAMPLE`.
 """
 
 from __future__ import annotations
@@ -36,12 +35,13 @@ FILES = (
 UNITS = FILES[5:]
 _SITES = FILES[:2]
 _NAME = re.compile(r"@([A-Z]+)@")
-# What means itself in each of the formats, unquoted. "%" does not, in a crontab or a unit.
+# Characters that need no quotes in any of the formats. "%" needs quoting in a crontab and in a
+# unit.
 _PLAIN = re.compile(r"[\w./:,=+~@\[\]-]+")
 _DAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 _MINUTE, _HOUR = 60, 60 * 60
 _WITHHELD = "files.withheld"
-# Directories of the system, which a mirror must not take for its own.
+# Directories of the system, which must not become directories of a mirror.
 _SHARED = (
     *("/", "/etc", "/home", "/media", "/mnt", "/opt", "/root", "/run", "/srv", "/tmp", "/usr"),
     *("/usr/local", "/var", "/var/cache", "/var/lib", "/var/local", "/var/tmp", "/var/www"),
@@ -49,7 +49,7 @@ _SHARED = (
 
 
 class Installation(Struct, frozen=True, kw_only=True):
-    """Where yanksync is installed, and as whom and where it serves."""
+    """Where yanksync is installed, its user, and the address to serve."""
 
     program: str  # the command, with its absolute path
     config: str | None = None  # the configuration file
@@ -115,7 +115,7 @@ def _source(installation: Installation) -> str:
 
 
 def _home(settings: Settings) -> Path:
-    """Return where the state is worked on."""
+    """Return the directory in which the state is used."""
     state = settings.mirror.state
     return state.parent if isinstance(state, Path) else Path("/var/tmp")
 
@@ -126,7 +126,7 @@ def _output(settings: Settings) -> Path:
 
 
 def _command(installation: Installation) -> str:
-    """Return the command; only the space between its words may be one."""
+    """Return the command; spaces are only allowed between its words."""
     config = [] if installation.config is None else ["--config", installation.config]
     words = [*installation.program.split(" -m "), *config]
     for word in words:
@@ -139,7 +139,7 @@ def _command(installation: Installation) -> str:
 def _listen(installation: Installation) -> str:
     """Return the lines of nginx.
 
-    A port alone is that of both kinds of addresses.
+    A port without an address is for IPv4 and IPv6.
     """
     listen = installation.listen
     places = (listen, f"[::]:{listen}") if listen.isdecimal() else (listen,)
@@ -157,7 +157,7 @@ def _site(installation: Installation) -> str:
 def _document(installation: Installation) -> str:
     """Return the line of a unit that names the manual page.
 
-    None where it is not installed.
+    None: the page is not installed.
     """
     manual = installation.manual
     return (
@@ -189,7 +189,7 @@ def _directories(settings: Settings, installation: Installation) -> str:
 
 
 def _also(settings: Settings, installation: Installation) -> str:
-    """Return the unit's lines for other paths that are written."""
+    """Return the unit's lines for other written paths."""
     metrics, manifest = settings.health.metrics, settings.hooks.manifest
     also = {
         "health.metrics": None if metrics is None else metrics.parent,
@@ -234,7 +234,7 @@ _VALUES: Mapping[str, tuple[_Make, str | None]] = {
 
 
 def _crontab(schedule: ScheduleSettings) -> str:
-    """Return the expression that comes closest to the schedule without being rarer."""
+    """Return the closest cron expression that is not rarer than the schedule."""
     if schedule.cron is not None:
         return schedule.cron
     every = max(schedule.every or 0, _MINUTE)
@@ -250,7 +250,7 @@ def _crontab(schedule: ScheduleSettings) -> str:
 def systemd_calendar(cron: CronSim) -> list[str]:
     """Convert a cron expression to one or two lines of systemd.time(7).
 
-    Of two lines one is enough to start a run.
+    If there are two lines, each of them starts a run.
     """
     clock = f"{_range(cron.hours, 0, 23)}:{_range(cron.minutes, 0, 59)}:00"
     month = _range(cron.months, 1, 12)

@@ -1,9 +1,9 @@
-"""What Prometheus gets of a pass.
+"""Makes the metrics of a pass for Prometheus.
 
-Text for the textfile collector of its node exporter.
-The conventions are Prometheus': base units, ``_total`` for what only grows, times as such (their
-age is for the reader, because the file stays unchanged without passes), and no timestamps on
-the lines. Counters live in the state, so that they grow over all passes.
+The format is that of the textfile collector of its node exporter. The conventions are those of
+Prometheus: base units, ``_total`` for values that only grow, and no timestamps on the lines. A time
+is written as it is, and the reader computes its age, because the file stays unchanged without
+passes. The state keeps the counters, so that they grow over all passes.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ HELP = {
 
 
 class PassTiming(Struct, frozen=True, kw_only=True):
-    """How a pass ended. Times are UTC seconds."""
+    """The times and the end of a pass. Times are UTC seconds."""
 
     exit_code: int
     started: float
@@ -187,11 +187,11 @@ def _labelled(
 
 
 def _label(name: str, value: object) -> str:
-    return f'{{{name}="{value}"}}'  # our own words: there is nothing to escape
+    return f'{{{name}="{value}"}}'  # only words of yanksync: nothing to escape
 
 
 def update_counters(state: State, totals: RunTotals, code: ExitCode) -> None:
-    """Add what a pass came to to the counters. Raises :class:`yanksync.core.errors.StateError`."""
+    """Add the results of a pass. Raises :class:`yanksync.core.errors.StateError`."""
     amounts: dict[Labelled, float] = {
         ("runs_total", str(code)): 1,
         ("page_requests_total", ""): totals.asked,
@@ -212,7 +212,7 @@ def update_counters(state: State, totals: RunTotals, code: ExitCode) -> None:
     with state.transaction():
         state.counters.add({key: amount for key, amount in amounts.items() if amount})
         if totals.recorded or totals.published or totals.removed or totals.problem is not None:
-            # Each reads every project, so an empty pass leaves them as they are.
+            # Each of these reads every project, so an empty pass does not count them again.
             state.counters.set("projects", state.projects.published())
             state.counters.set("yanked_releases", state.projects.yanked_versions())
 
@@ -220,8 +220,8 @@ def update_counters(state: State, totals: RunTotals, code: ExitCode) -> None:
 def write_metrics_file(path: Path, content: str) -> None:
     """Replace the file at ``path`` in one step, readable for all users.
 
-    Nothing waits for the disk: after a power cut the next pass writes it again. Raises
-    :class:`OSError`.
+    This does not wait for the disk, because after a power cut the next pass writes the file again.
+    Raises :class:`OSError`.
     """
-    # The temporary one is not .prom: the exporter must not read it.
+    # The temporary name does not end in .prom, because the exporter must not read it.
     atomic_files.write_atomically(path, f".{path.name}.tmp", [content], lasting=False)

@@ -1,7 +1,7 @@
 """Reports each pass: a file for Prometheus, and a ping.
 
-None of this is ever the reason for a pass to fail. A pass that finds the lock held reports nothing:
-the run that holds it does.
+A failure here never makes a pass fail. A pass that finds the lock taken reports nothing, because
+the run that has the lock reports.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from yanksync.mirror.context import Mirror, log
 from yanksync.service import metrics
 from yanksync.system.http_post import PostThread, post
 
-_PATIENCE = 3600.0  # seconds that a pass may be done in part and still be well: the cron rule's
+_PATIENCE = 3600.0  # seconds for which "done in part" counts as success: the cron rule
 _SECONDS = 10.0  # that one ping may take
 _BODY = 10_000  # bytes of a ping
 
 
 class _FinalPing(Struct, frozen=True):
-    """What the last ping is to say."""
+    """The content of the last ping."""
 
     exit_code: ExitCode
     succeeded: bool
@@ -32,7 +32,7 @@ class _FinalPing(Struct, frozen=True):
 
 
 class PassReporter:
-    """Tells of one pass."""
+    """Reports one pass."""
 
     def __init__(self, health: HealthSettings) -> None:
         self._health = health
@@ -47,7 +47,7 @@ class PassReporter:
             self._start.start()
 
     def finished(self, mirror: Mirror, code: ExitCode, summary: str) -> None:
-        """Write how the pass ended, while its state is at hand."""
+        """Write how the pass ended, while its state is open."""
         problem = mirror.totals.problem
         body = summary if problem is None else f"{summary}\n{problem}"
         self._end = _FinalPing(code, code == ExitCode.DONE, body)
@@ -66,20 +66,20 @@ class PassReporter:
         self._write(run, families)
 
     def failed(self, error: BaseException) -> None:
-        """Write that no pass could be made, or none to its end.
+        """Write that no pass could be made or finished.
 
-        A state in object storage may be refused behind a pass that has :meth:`finished` well.
-        A run that was killed, or found the lock taken, reports nothing.
+        A state in object storage may be refused after a pass that has :meth:`finished` well. A run
+        that was killed, or found the lock taken, reports nothing.
         """
         ended, self._end = self._end, None
         if isinstance(error, WrongUser):  # the owner could not replace the file of metrics, either
             return
         if isinstance(error, LockHeld):
-            if ended is not None:  # the lease was lost: what was written is not to be believed
+            if ended is not None:  # the lease was lost: the written result is wrong
                 self._write(self._run(ExitCode.LOCKED), ())
         elif isinstance(error, Exception):
             if ended is not None and ended.exit_code == ExitCode.FAILED:
-                self._end = ended  # it has said so
+                self._end = ended  # ``finished`` has set it
                 return
             self._end = _FinalPing(ExitCode.FAILED, False, str(error))
             self._write(self._run(ExitCode.FAILED), ())
@@ -87,12 +87,12 @@ class PassReporter:
     def ping_end(self) -> None:
         """Ping how the pass ended.
 
-        The lock is released by then, because a receiver can be slow.
+        At that time the lock is released, because a receiver can be slow.
         """
         if self._health.ping is None or self._end is None:
             return
         if self._start is not None:
-            self._start.join(_SECONDS)  # else the two might arrive in the wrong order
+            self._start.join(_SECONDS)  # otherwise the two might arrive in the wrong order
         url = self._health.ping if self._end.succeeded else _below(self._health.ping, "/fail")
         try:
             post(url, self._end.body.encode(errors="replace")[:_BODY], {}, _SECONDS)

@@ -1,7 +1,7 @@
-"""Passes on a schedule, in the foreground, until a signal ends it.
+"""Makes passes on a schedule, in the foreground, until a signal.
 
-The main thread waits for signals and gives the service manager its signs of life; the scheduler
-starts the passes, one at a time, in a thread beside it.
+The main thread waits for signals and tells the service manager that it is alive. The scheduler
+starts the passes, one at a time, in another thread.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from yanksync.mirror.context import log
 from yanksync.system.systemd_notify import SystemdNotifier
 
 _JOB = "pass"
-_JITTER = 0.1  # of the interval, at most _MOST_JITTER: mirrors do not all ask at the same second
+_JITTER = 0.1  # part of the interval, at most _MOST_JITTER: so mirrors do not all ask at once
 _MOST_JITTER = 30.0
-_LONGEST = 3600.0  # seconds that failed passes come to be apart
-_STUCK = 30  # times the timeout without a sign of life: longer than the slowest answer may take
+_LONGEST = 3600.0  # longest time between failed passes, in seconds
+_STUCK = 30  # times the timeout: longer than the slowest answer may take
 _LOOK = 0.2  # seconds between looks whether the last pass has ended
 _FAILED = (ExitCode.FAILED, ExitCode.USAGE)
 
@@ -45,9 +45,9 @@ _RELOAD = getattr(signal, "SIGHUP", None)
 class CurrentPass:
     """The current pass, shared by both threads.
 
-    It says whether to end, and when the pass last made progress.
+    It knows whether to end, and when the pass last made progress.
 
-    It is handed to the pass as its progress, too.
+    The pass also gets it as its progress.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class CurrentPass:
         self._moved = time.monotonic()
 
     def stopping(self) -> bool:
-        """Return True if the pass is to end soon.
+        """Return True if the pass must end soon.
 
         It ends at the next safe point. A call is a sign of life.
         """
@@ -125,7 +125,7 @@ class Service:
         self._notifier = SystemdNotifier(environ)
         self._turn = CurrentPass()
         self._failures = 0  # in an unbroken row
-        self._outbox: socket.socket  # what is sent to it comes like a signal
+        self._outbox: socket.socket  # bytes that are sent to it arrive like a signal
         logging.getLogger("apscheduler").addHandler(logging.NullHandler())
         logging.getLogger("apscheduler").propagate = False
         self._scheduler = BackgroundScheduler(executors={"default": ThreadPoolExecutor(1)})
@@ -135,8 +135,8 @@ class Service:
 
         Returns whether everything in hand was finished.
 
-        When not, because a second signal came or upstream keeps a pass from ending, the caller must
-        end the process without waiting for threads. Nothing recorded is lost by that.
+        If not, because a second signal came or upstream keeps a pass from ending, the caller must
+        end the process without waiting for threads. Everything that was recorded stays.
         """
         with _signals() as (inbox, self._outbox):
             self._scheduler.start()
@@ -146,7 +146,7 @@ class Service:
                 id=_JOB,
                 max_instances=1,
                 coalesce=True,
-                misfire_grace_time=None,  # a machine that slept makes the pass when it wakes
+                misfire_grace_time=None,  # after a sleep the machine makes the pass when it wakes
                 next_run_time=datetime.now(UTC),
             )
             self._notifier.notify(READY=1)
@@ -169,7 +169,7 @@ class Service:
     def _work(self) -> None:
         """Make one pass, in the scheduler's thread.
 
-        After a failure the next one comes later.
+        After a failure the next pass comes later.
         """
         with self._turn.running():
             if self._turn.stopping():
@@ -187,7 +187,7 @@ class Service:
                 log.info("%d failed in a row: the next in %.0f s", self._failures, seconds)
 
     def _wait_for_signals(self, inbox: socket.socket, seconds: float | None) -> frozenset[int]:
-        """Wait for signals, ``seconds`` at most; keep the service manager content meanwhile."""
+        """Wait up to ``seconds`` for signals, and serve the watchdog."""
         watchdog = self._notifier.watchdog
         if watchdog is not None:
             seconds = min(watchdog / 2, seconds or watchdog)
@@ -230,7 +230,8 @@ class Service:
 class CronTrigger(BaseTrigger):  # type: ignore[misc]
     """Fires as cron(8) does, each time up to ``jitter`` seconds late.
 
-    APScheduler's own, with jitter, makes pass after pass in the hour that comes twice in autumn.
+    APScheduler's own trigger, with jitter, makes pass after pass in the hour that comes twice in
+    autumn.
     """
 
     def __init__(self, expression: str, jitter: float, zone: tzinfo | None = None) -> None:
@@ -280,9 +281,9 @@ def _schedule_text(schedule: ScheduleSettings) -> str:
 def _signals() -> Iterator[tuple[socket.socket, socket.socket]]:
     """Catch signals inside.
 
-    Each arrives as a byte on the first socket, whatever thread it interrupts. A byte that is sent
-    to the second one arrives there, too.
-    One that is ignored, as nohup leaves it, stays ignored.
+    Each signal arrives as a byte on the first socket, whatever thread it interrupts. A byte that is
+    sent to the second socket arrives there, too. A signal that is ignored, as with nohup, stays
+    ignored.
     """
     inbox, outbox = socket.socketpair()
     outbox.setblocking(False)
@@ -296,7 +297,7 @@ def _signals() -> Iterator[tuple[socket.socket, socket.socket]]:
     finally:
         signal.set_wakeup_fd(wakeup)
         for number, handler in before.items():
-            with suppress(TypeError):  # one that C installed cannot be put back
+            with suppress(TypeError):  # a handler that C code installed cannot be restored
                 signal.signal(number, handler)
         inbox.close()
         outbox.close()

@@ -1,4 +1,4 @@
-"""Notices whether a run changed more than its own record."""
+"""Notices whether a run changed more than its own row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ChangeTracker:
         """Begin to watch."""
         self._db.execute("CREATE TEMP TABLE touched (once INTEGER PRIMARY KEY)")
         rows = self._db.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'")
-        # Not "OR IGNORE": the statement that the trigger fires for has the last word on conflicts.
+        # Not "OR IGNORE", because the statement that fires the trigger decides about conflicts.
         note = "BEGIN INSERT INTO touched SELECT 1 WHERE NOT EXISTS (SELECT * FROM touched); END"
         for (table,) in rows:
             if table in _ABOUT_RUNS:
@@ -37,5 +37,5 @@ class ChangeTracker:
                 )
 
     def has_changed(self) -> bool:
-        """Return whether anything has changed since."""
+        """Return whether anything has changed after that."""
         return self._db.first_row("SELECT 1 FROM touched") is not None

@@ -13,14 +13,14 @@ Labelled = tuple[str, str]
 class Counters:
     """The table ``counters``.
 
-    Nothing of this is touched where no metrics are configured.
+    Without configured metrics, this table is not used.
     """
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     def add(self, amounts: Mapping[Labelled, float]) -> None:
-        """Add to counters; one that is not there yet begins at zero."""
+        """Add to counters; a new one begins at zero."""
         self._db.execute_many(
             """INSERT INTO counters VALUES (?1, ?2, ?3)
             ON CONFLICT (name, label) DO UPDATE SET value = value + excluded.value""",

@@ -1,4 +1,4 @@
-"""The connection: opening, transactions, backups, and sqlite's errors turned into ours."""
+"""Opens the database, and turns SQLite's errors into yanksync's."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from yanksync.state.schema.migrations import VERSION, migrate
 from yanksync.system.file_lock import holder
 from yanksync.system.ownership import ownership_hint
 
-_SCARCE = 1 << 16  # bytes: with less SQLite cannot even begin its log
+_SCARCE = 1 << 16  # bytes: with less SQLite cannot begin its log
 
-_WAIT = 10.0  # seconds for another program to let go of the database, or to make it
-_LOOK = 0.02  # seconds between looks whether it is made
+_WAIT = 10.0  # seconds to wait for another program that uses or makes the database
+_LOOK = 0.02  # seconds between two checks
 
 SqlRow = Sequence[Any]
 
@@ -29,9 +29,9 @@ class Database:
     def __init__(self, path: Path, *, create: bool = True, read_only: bool = False) -> None:
         """Open ``path``, making or upgrading it when ``create``.
 
-        ``read_only``: only to read it.
-        Raises :class:`StateError` when it is missing (and not to be made), no database, damaged,
-        made by a newer yanksync, or cannot be opened. It is left as it was then.
+        ``read_only``: only to read it. Raises :class:`StateError` if it is missing (and must not be
+        made), no database, damaged, made by a newer yanksync, or cannot be opened. Then it stays as
+        it was.
         """
         self.path = path
         self._depth = 0
@@ -72,8 +72,8 @@ class Database:
             return
         if create:
             connection.execute("PRAGMA journal_mode = WAL")
-        # FULL: a commit is on disk when it returns; a digest may be committed only after its file,
-        # and what is recorded only before it is published.
+        # FULL: a commit is on disk when it returns. A digest may be committed only after its file,
+        # and a page must be recorded before it is published.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA journal_size_limit = 67108864")
@@ -117,7 +117,7 @@ class Database:
 
     def execute(self, sql: str, parameters: SqlRow = ()) -> list[Any]:
         """Run one statement and return its rows. Raises :class:`StateError`."""
-        try:  # not the context manager: these are called half a million times in a first build
+        try:  # no context manager: a first build calls this half a million times
             return self._connection.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise self._failure(error) from error
@@ -130,11 +130,11 @@ class Database:
             raise self._failure(error) from error
 
     def count(self, sql: str, parameters: SqlRow = ()) -> int:
-        """Return the single integer that a query comes to."""
+        """Return the single integer of a query."""
         return int(self.first_row(sql, parameters)[0])
 
     def stream(self, sql: str, parameters: SqlRow = ()) -> Iterator[Any]:
-        """Yield the rows of a query, holding one at a time."""
+        """Yield the rows of a query, one in memory at once."""
         with self._errors():
             cursor = self._connection.execute(sql, parameters)
             while rows := cursor.fetchmany(1000):
@@ -147,11 +147,11 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Everything inside is committed together or not at all; nests as savepoints."""
+        """Commit everything inside together, or nothing; nests as savepoints."""
         depth = self._depth
         outermost = depth == 0
         name = f"level{depth}"
-        try:  # a signal may come as soon as it has begun
+        try:  # a signal may come directly after the beginning
             self.execute("BEGIN IMMEDIATE" if outermost else f"SAVEPOINT {name}")
             self._depth = depth + 1
             yield
@@ -168,13 +168,13 @@ class Database:
         try:
             self.execute("COMMIT" if outermost else f"RELEASE {name}")
         except StateError:
-            with suppress(StateError):  # else it would stay open, and swallow the next one
+            with suppress(StateError):  # otherwise it would stay open, and contain the next one
                 self.execute("ROLLBACK")
             raise
 
     @contextmanager
     def rolled_back(self) -> Iterator[None]:
-        """Everything inside sees its own writes, and none of them stays (``--dry-run``)."""
+        """Roll back everything inside, which sees its own writes (``--dry-run``)."""
         self.execute("BEGIN IMMEDIATE")
         self._depth += 1
         try:
@@ -190,7 +190,7 @@ class Database:
     def backup(self, target: Path) -> None:
         """Write a consistent copy to ``target``, a new file.
 
-        Raises :class:`StateError`, also when what was copied is damaged.
+        Raises :class:`StateError`, also if the copy is damaged.
         """
         try:
             with closing(sqlite3.connect(target)) as copy:
@@ -221,7 +221,7 @@ def is_state(path: Path) -> bool:
 def exists(path: Path) -> bool:
     """Return True if ``path`` is a database; an empty file is none.
 
-    A full disk or a crash leaves a file of 0 bytes; SQLite would take it for a new database.
+    A full disk or a crash leaves a file of 0 bytes; for SQLite it would be a new database.
     """
     found = [file for file in (path, _wal(path)) if file.exists()]
     return any(not file.is_file() or file.stat().st_size > 0 for file in found)
@@ -234,9 +234,9 @@ def _wal(path: Path) -> Path:
 def _still(path: Path) -> str | None:
     """Return a read-only ``immutable`` URI, or None.
 
-    The URI is for a file that this user cannot write and that has no WAL. SQLite writes beside a
-    database even to read it. Without a WAL no process has it open, so it can be read as a file that
-    does not change: a monitor needs no right to write.
+    The URI is for a file without a WAL that this user cannot write. SQLite writes beside a database
+    even to read it. But without a WAL no process has it open, so it can be read like a file that
+    never changes. So a monitor needs no right to write.
     """
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         return None
@@ -246,14 +246,14 @@ def _still(path: Path) -> str | None:
 
 
 def _code(error: sqlite3.Error) -> int:
-    """Return SQLite's code without its refinements; 0 where there is none."""
+    """Return SQLite's primary error code; 0: there is none."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _is_full(error: sqlite3.Error, path: Path) -> bool:
-    """Return whether there is no room left.
+    """Return whether the disk is full.
 
-    SQLite reports that like a broken disk.
+    SQLite reports that in the same way as a broken disk.
     """
     if _code(error) != sqlite3.SQLITE_IOERR:
         return _code(error) == sqlite3.SQLITE_FULL
@@ -280,7 +280,7 @@ def _advice(error: sqlite3.Error, path: Path) -> str:
             "it away and run 'yanksync full-resync'"
         )
     if "readonly" in text or "unable to open" in text:
-        # SQLite writes a little to read, too: beside the database, in its directory.
+        # SQLite writes a little even to read, in the directory of the database.
         return f"{text}{ownership_hint(path) or ownership_hint(path.parent)}"
     if "locked" in text:
         return (

@@ -30,7 +30,7 @@ class EtagTable:
         return found
 
     def put(self, tags: Mapping[str, Etags]) -> None:
-        """Store these ETags, without a write where nothing differs."""
+        """Store these ETags; equal ones cause no write."""
         known = self.of(tags)
         changed = {name: found for name, found in tags.items() if known[name] != found}
         rows = ((name, *tag) for name, found in changed.items() for tag in found.items())
@@ -39,5 +39,5 @@ class EtagTable:
             self._db.execute_many("INSERT INTO tags VALUES (?, ?, ?)", rows)
 
     def names(self) -> set[str]:
-        """Return the projects that have any."""
+        """Return the projects with ETags."""
         return {row[0] for row in self._db.execute("SELECT DISTINCT project FROM tags")}

@@ -1,7 +1,7 @@
 """Single facts of the state, in groups.
 
-Each is read as one value and has one owner.
-Each field is a row of the table ``meta``, under the name that ``rename`` gives it.
+Each group is read as one value, and one module owns it. Each field is a row of the table ``meta``,
+with the name from ``rename``.
 """
 
 from __future__ import annotations
@@ -27,37 +27,37 @@ NO_SERIAL = -1
 
 
 class JournalPosition(Struct, frozen=True, rename={"not_before": "journal_not_before"}):
-    """How far the journal was followed; ``sync/follow/journal.py`` has it."""
+    """How far the journal was followed; owner: ``sync/follow/journal.py``."""
 
     cursor: int | None = None  # the serial up to which it is recorded; None: never followed
     cursor_row: str | None = None  # JSON of the entry there (R14); None: it is not known
     upstream_serial: int | None = None  # the newest serial that upstream has shown
-    not_before: float | None = None  # the journal asked to be left alone until then
+    not_before: float | None = None  # the journal asked for a pause until then
 
 
 class ListPosition(Struct, frozen=True, rename=lambda field: f"list_{field}"):
-    """What was read of upstream's list; ``sync/follow/project_list.py`` has it."""
+    """Facts about upstream's list; owner: ``sync/follow/project_list.py``."""
 
-    serial: int | None = None  # of the list that was compared with the state last
+    serial: int | None = None  # of the last list that was compared with the state
     etag: str | None = None
-    older_since: float | None = None  # since then upstream's list has been older than that
-    empty_since: float | None = None  # since then it has been empty
-    below: str | None = None  # JSON of its rows that are older than what is held
+    older_since: float | None = None  # since then upstream's list has been older
+    empty_since: float | None = None  # since then the list has been empty
+    below: str | None = None  # JSON of its rows that are older than held pages
 
 
 class PublishedListRecord(Struct, frozen=True, rename=lambda field: f"list_{field}"):
-    """The list of projects as we published it; ``sync/publish_list.py`` has it."""
+    """The published list of projects; owner: ``sync/publish_list.py``."""
 
-    changed: bool = False  # it is to be written: its projects are others
-    serials: bool = False  # it may be written: only serials in it are others
-    written: float | None = None  # when it was; None: never
-    serial_written: int | None = None  # that it carries
-    serial_writing: int | None = None  # that of the one that was begun last, or NO_SERIAL
-    stamp: str | None = None  # differs from that of any other list; empty: it was not there
+    changed: bool = False  # it must be written: its projects have changed
+    serials: bool = False  # it may be written: only serials have changed
+    written: float | None = None  # when it was written; None: never
+    serial_written: int | None = None  # serial of the written list
+    serial_writing: int | None = None  # serial of the last begun list, or NO_SERIAL
+    stamp: str | None = None  # identifies the list; empty: it was missing
     copies: str | None = None  # its compressed copies
-    codecs: str | None = None  # of all copies that may be there, for hooks
+    codecs: str | None = None  # codecs of all possible copies, for hooks
     json: str | None = None  # digest of its JSON form
-    legacy: str | None = None  # digest of the form for followers; None: it is not written
+    legacy: str | None = None  # digest of the form for followers; None: not written
 
 
 _RECOVERY = {"serial": "tree_serial", "phase": "catching_up", "survey_due": "unstocked"}
@@ -67,13 +67,13 @@ they are known to be, others may be there, too."""
 
 
 class Recovery(Struct, frozen=True, rename=_RECOVERY):
-    """How the output may be newer than the state; ``sync/recovery/output_survey.py`` has it."""
+    """How the output may be newer; owner: ``sync/recovery/output_survey.py``."""
 
-    serial: int | None = None  # of the output; None: the state knows what is in it
+    serial: int | None = None  # of the output; None: the state knows the output
     phase: str | None = None  # UNREAD or READ
-    survey_due: bool = False  # the published pages are still to be noted
+    survey_due: bool = False  # the published pages must still be noted
     copies: str | None = None  # UNCHECKED or CHECKED; None: the state knows them
-    adopting: int | None = None  # how far ``adopt`` came with the tree of another program
+    adopting: int | None = None  # how far ``adopt`` came with another program's tree
 
 
 def _of_journal(field: str) -> str:
@@ -81,22 +81,22 @@ def _of_journal(field: str) -> str:
 
 
 class ReplacedJournal(Struct, frozen=True, rename=_of_journal):
-    """That upstream is another one (R14); ``sync/follow/upstream_change.py`` has it."""
+    """Another upstream (R14); owner: ``sync/follow/upstream_change.py``."""
 
-    replaced: str | None = None  # what shows it; None: it is the one that was followed so far
+    replaced: str | None = None  # the sign of it; None: upstream is the followed one
     replaced_since: float | None = None
-    seen: str | None = None  # JSON of what a person was shown of it
+    seen: str | None = None  # JSON of the facts that a person was shown
     seen_text: str | None = None
-    approved: bool = False  # it may be followed
+    approved: bool = False  # a person has approved it
 
 
 class SourceChoice(Struct, frozen=True, rename={"probed": "journal_probe"}):
-    """Where changes are learnt from (R15); ``sync/follow/source_choice.py`` has it."""
+    """The source of changes (R15); owner: ``sync/follow/source_choice.py``."""
 
     journal: str | None = None  # xmlrpc, listing or none
-    refused: int | None = None  # passes in a row in which the journal was refused
+    refused: int | None = None  # passes in a row that found the journal refused
     refused_since: float | None = None
-    probed: float | None = None  # when a journal that was left was last asked whether it is back
+    probed: float | None = None  # when a journal out of use was last tried
 
 
 def _of_selection(field: str) -> str:
@@ -104,57 +104,57 @@ def _of_selection(field: str) -> str:
 
 
 class SelectionChange(Struct, frozen=True, rename=_of_selection):
-    """Which projects are mirrored; ``sync/follow/selection_change.py`` has it."""
+    """The selection; owner: ``sync/follow/selection_change.py``."""
 
-    listed: str | None = None  # the selection with which the list was read last
-    applied: str | None = None  # the one that is mirrored
-    wanted: str | None = None  # another one, of the configuration, that is not applied yet
-    held: str | None = None  # why a person must approve that
+    listed: str | None = None  # the selection at the last read of the list
+    applied: str | None = None  # the selection in force
+    wanted: str | None = None  # a configured selection that is not in force yet
+    held: str | None = None  # why a person must approve ``wanted``
     held_since: float | None = None
     approved: str | None = None  # the selection that was approved
 
 
 class AdvisoryChange(Struct, frozen=True, rename=lambda field: f"advisories_{field}"):
-    """Which advisories hide files; ``sync/policy/advisories.py`` has it."""
+    """The advisories; owner: ``sync/policy/advisories.py``."""
 
-    digest: str | None = None  # of those that pages are rendered with
+    digest: str | None = None  # of the advisories in force
     stamp: str | None = None  # of their files
-    places: str | None = None  # stamp of the configured paths themselves
-    looked: float | None = None  # when many files were compared with ``stamp``; None: they are few
-    wanted: str | None = None  # digest of others that are not applied yet
-    held: str | None = None  # why a person must approve those
+    places: str | None = None  # stamp of the configured paths
+    looked: float | None = None  # when many files were last compared; None: they are few
+    wanted: str | None = None  # digest of advisories that are not in force yet
+    held: str | None = None  # why a person must approve ``wanted``
     held_since: float | None = None
-    approved: str | None = None  # digest of those that were approved
+    approved: str | None = None  # digest of approved advisories
 
 
 class AppliedConfig(Struct, frozen=True, rename={"output": "place"}):
-    """What was configured last; ``sync/config_changes.py`` has it."""
+    """The last configuration; owner: ``sync/config_changes.py``."""
 
     output: str | None = None
-    policy: str | None = None  # what the bytes of every page depend on
-    simple_url: str | None = None  # what pip named
+    policy: str | None = None  # settings on which the bytes of every page depend
+    simple_url: str | None = None  # the index that pip named
     sweep_days: int | None = None
-    retention: str | None = None  # which files stay that upstream removed
-    deleted_index: bool | None = None  # whether an index of these files is published
-    withheld: str | None = None  # where copies are or were kept out of service, a place a line
-    has_copies: bool | None = None  # of package files, or had until they were given up
+    retention: str | None = None  # policy for files that upstream removed
+    deleted_index: bool | None = None  # an index of these files is published
+    withheld: str | None = None  # places of copies out of service, also earlier ones, as lines
+    has_copies: bool | None = None  # there are copies, or were until they were given up
 
 
 class EventLogPosition(Struct, frozen=True, rename=lambda field: f"events_{field}"):
-    """How far the log of withdrawals is published; ``sync/withdrawals/`` has it."""
+    """How far the log of withdrawals is; owner: ``sync/withdrawals/``."""
 
     epoch: int | None = None  # when it was begun, UTC seconds; None: there is no log
-    published: int | None = None  # the newest cursor in the output; None: all is to be written
-    writing: int | None = None  # the newest cursor of what is being written
-    settings: str | None = None  # what the files depend on, beside the events
-    backlog: int | None = None  # newest row of the history when the log was begun
+    published: int | None = None  # the newest cursor in the output; None: write everything
+    writing: int | None = None  # the newest cursor of the files that are being written
+    settings: str | None = None  # settings that the files depend on
+    backlog: int | None = None  # newest row of the history when the log began
     archived: int | None = None  # the newest cursor in the archive of OSV records
-    archived_at: float | None = None  # when that was written
+    archived_at: float | None = None  # when the archive was written
 
     def is_archive_due(self, newest: int, now: float) -> bool:
-        """Return whether the archive is to be written.
+        """Return whether the archive is due.
 
-        It holds every record, so it waits longer the more events there are.
+        It has every record, so it waits longer if there are more events.
         """
         if self.archived == newest:
             return False
@@ -163,36 +163,36 @@ class EventLogPosition(Struct, frozen=True, rename=lambda field: f"events_{field
 
 
 class AppliedBundle(Struct, frozen=True, rename=lambda field: f"bundle_{field}"):
-    """Which bundle the output was made of; ``bundle/apply.py`` has it."""
+    """The bundle that the output was made of; owner: ``bundle/apply.py``."""
 
-    source: str | None = None  # the mirror that it comes from; None: no bundle was applied
-    cursor: int | None = None  # of the newest one that was applied to its end
-    token: str | None = None  # of that one
-    begun: str | None = None  # the token of one that was begun and is not finished
-    made: float | None = None  # when the newest one was made, UTC seconds
-    applied: float | None = None  # when it was applied
+    source: str | None = None  # the mirror of the bundle; None: no bundle was applied
+    cursor: int | None = None  # of the newest bundle that was applied in full
+    token: str | None = None  # of the same bundle
+    begun: str | None = None  # token of a bundle that was begun but not finished
+    made: float | None = None  # UTC seconds: when the newest bundle was made
+    applied: float | None = None  # UTC seconds: when it was applied
 
 
 class PackageCheck(Struct, frozen=True, rename=lambda field: f"package_check_{field}"):
     """What checks of package files left to do; ``verify/`` has it."""
 
-    position: int | None = None  # number of the copy that was read last; None: all were read
+    position: int | None = None  # number of the last copy read; None: all were read
     received: str | None = None  # the same where bundles feed the output: the path of the file
-    unreferenced: str | None = None  # digest of the files that a repair did not delete
-    held: str | None = None  # why it did not
+    unreferenced: str | None = None  # digest of files that a repair did not delete
+    held: str | None = None  # why it did not delete them
     held_since: float | None = None
-    approved: str | None = None  # digest of the files that a person lets it delete
+    approved: str | None = None  # digest of files that a person approved for deletion
 
 
 class UpstreamTraits(Struct, frozen=True):
-    """What upstream is like; ``sync/follow/upstream_change.py`` has it."""
+    """Traits of upstream; owner: ``sync/follow/upstream_change.py``."""
 
     serials: bool = False  # its pages have serials (R3)
     upload_times: bool = False  # a file has an upload-time
-    undated: bool = False  # a page has files, and none has
-    json: bool = False  # it has JSON forms, so that HTML is a fallback's (R15)
+    undated: bool = False  # a page has files, and none has an upload-time
+    json: bool = False  # it has JSON forms, so HTML is a fallback's (R15)
     followed_url: str | None = None  # its address
-    other_url: str | None = None  # another address, of which it is not known whether it is the same
+    other_url: str | None = None  # another address: it is not known yet if it is the same
 
 
 T = TypeVar("T", bound=Struct)
@@ -201,7 +201,7 @@ T = TypeVar("T", bound=Struct)
 class _Group(Generic[T]):
     """The facts of one group as an attribute.
 
-    Read when it is asked for, written when it is set.
+    It is read on access, and written when it is set.
     """
 
     def __init__(self, kind: type[T]) -> None:
@@ -286,7 +286,7 @@ class Facts:
 
     @property
     def cursor(self) -> int | None:
-        """The cursor of the journal; None before the first run."""
+        """The cursor of the journal; None: before the first run."""
         return self.journal.cursor
 
     @property
@@ -309,7 +309,7 @@ class Facts:
 
     @property
     def lag_serials(self) -> int | None:
-        """How many serials upstream is ahead of what is published."""
+        """How many serials upstream is ahead of the published pages."""
         newest, complete = self.journal.upstream_serial, self.number("complete_serial")
         return None if newest is None or complete is None else max(newest - complete, 0)
 

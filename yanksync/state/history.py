@@ -25,8 +25,8 @@ class History:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self.averted_files = 0  #: files that were withdrawn while hidden, since it was opened
-        self.explained: list[int] = []  #: rows that got their reason, since it was opened
+        self.averted_files = 0  #: files that were withdrawn while hidden, in this run
+        self.explained: list[int] = []  #: rows that got their reason, in this run
 
     @property
     def _epoch(self) -> int:
@@ -34,15 +34,15 @@ class History:
         return 0 if row is None else int(row[0])
 
     def start_epoch(self) -> None:
-        """Start an epoch: serials are those of another journal (R14)."""
+        """Start an epoch, for the serials of another journal (R14)."""
         self.attribute(None, 0.0)
         self._db.execute("INSERT OR REPLACE INTO meta VALUES ('era', ?)", (self._epoch + 1,))
 
     def add(self, events: Iterable[JournalEvent]) -> None:
         """Add journal entries, oldest first; those recorded before are recognised by serial.
 
-        A ``create`` or ``new release`` is a return only when the newest row of that project or
-        version is a removal. An observed row that an entry explains gives way to it.
+        A ``create`` or ``new release`` is a return only if the newest row of that project or
+        version is a removal. An entry replaces an observed row that it explains.
         """
         told = [event for event in events if event.kind in HISTORY_ACTIONS]
         if not told:
@@ -78,7 +78,7 @@ class History:
         rows.write()
 
     def _known(self, events: Sequence[JournalEvent], epoch: int) -> set[int]:
-        """Return the recorded serials of ``events``, and maybe more."""
+        """Return the recorded serials of ``events``, and maybe others."""
         serials = [event.entry.serial for event in events]
         rows = self._db.execute(
             "SELECT serial FROM history WHERE era = ? AND serial BETWEEN ? AND ?",
@@ -121,8 +121,7 @@ class History:
     ) -> tuple[str | None, str | None]:
         """Drop the rows that ``event`` explains.
 
-        Return what is known of it by now.
-        That is the reason, and what was averted.
+        Return the facts that these rows have about it. These are the reason, and what was averted.
         """
         serial, averted = event.entry.serial, None
         for row in observed.take(event, action):
@@ -155,7 +154,7 @@ class History:
     def removed_versions(self, project: str, upto: int | None) -> frozenset[str]:
         """Return the versions whose newest row is a removal.
 
-        ``upto`` is the serial of a page, which shows nothing of what came after it; None: all.
+        ``upto`` is the serial of a page, which cannot show later events; None: all.
         """
         rows = self._db.execute(
             """SELECT version, action FROM history WHERE project = ?1 AND version IS NOT NULL
@@ -172,7 +171,7 @@ class History:
 
         ``settled``: the journal is read up to its serial.
 
-        A page has several parts where files that it lost were on different pages last.
+        A page has several parts if its lost files were last on different pages.
         """
         parts = [diff for diff in pages if diff.changes or diff.reasons]
         at_once = [diff for diff in parts if settled or diff.high is None]
@@ -232,8 +231,8 @@ class History:
     ) -> None:
         """Add changes that no entry explains.
 
-        They were seen between pages with the serials ``low`` and ``high``.
-        ``hidden`` is what cooldown hid of the page before.
+        They were seen between pages with the serials ``low`` and ``high``. ``hidden`` are the
+        releases of the page before that cooldown hid.
         """
         if not changes:
             return
@@ -284,9 +283,9 @@ class History:
             )
 
     def _position_of(self, project: str, serial: int, epoch: int) -> int:
-        """Return the place of what a page of ``serial`` shows.
+        """Return the place in the history of a page of ``serial``.
 
-        Not before what was seen before.
+        It is never before earlier observations.
         """
         row = self._db.first_row(
             """SELECT place FROM history WHERE project = ? AND place > ? AND era = ?
@@ -300,9 +299,9 @@ class History:
 
 
 class _RowWriter:
-    """Journal entries on their way into the table.
+    """Collects journal entries for the table.
 
-    :meth:`write` before it is asked.
+    Call :meth:`write` before reading the table.
     """
 
     def __init__(self, db: Database) -> None:
@@ -310,11 +309,11 @@ class _RowWriter:
         self._waiting: list[tuple[object, ...]] = []
 
     def add(self, row: tuple[object, ...]) -> None:
-        """Take a row."""
+        """Collect a row."""
         self._waiting.append(row)
 
     def write(self) -> None:
-        """Write what waits."""
+        """Write the collected rows."""
         if self._waiting:
             self._db.execute_many(
                 """INSERT INTO history (era, place, serial, timestamp, project, version, kind,

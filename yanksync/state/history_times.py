@@ -1,4 +1,4 @@
-"""When the mirror asked for, recorded and published what the history says."""
+"""Stores when the mirror fetched, recorded and published each event."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _WITHDRAWALS = (HistoryAction.YANK, HistoryAction.REMOVE, HistoryAction.QUARANTI
 
 
 class HistoryTimes:
-    """The columns of ``history`` that say what the mirror did."""
+    """The columns of ``history`` with the times of the mirror's steps."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -36,8 +36,8 @@ class HistoryTimes:
     def published(self, rows: Iterable[tuple[str, int, int]], now: float) -> list[float]:
         """Note published projects, as (name, serial before, serial now).
 
-        Returns for each yank, removal and quarantine of the journal in between that is there for
-        the first time how long ago upstream wrote it, in seconds.
+        For each yank, removal and quarantine of the journal in between that is published for the
+        first time, this returns how many seconds ago upstream wrote it.
         """
         found: list[float] = []
         epoch = None
@@ -52,7 +52,7 @@ class HistoryTimes:
                 (now, name, epoch, above, upto),
             )
             found += [
-                max(now - timestamp, 0.0)  # clocks differ
+                max(now - timestamp, 0.0)  # clocks may differ
                 for timestamp, serial, action in written
                 if serial is not None and action in _WITHDRAWALS
             ]

@@ -1,6 +1,6 @@
 """Compares a list of projects with the state inside SQLite.
 
-750,000 rows never become objects.
+So 750,000 rows never become objects.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from yanksync.state.database import Database
 
 
 class ListImport:
-    """A temporary table of the list just read, inside a transaction."""
+    """A temporary table of the new list, inside a transaction."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -21,10 +21,10 @@ class ListImport:
     def import_rows(
         self, projects: Iterable[tuple[str, str, int | None, int | None]], *, are_new: bool = False
     ) -> None:
-        """Take in rows of the list: normalised name, spelling, serial, revision.
+        """Import rows of the list: normalised name, spelling, serial, revision.
 
-        Of several spellings of one name the one with the highest serial counts. With ``are_new``
-        the projects that are not known have appeared since the list before.
+        If a name has several spellings, the one with the highest serial counts. With ``are_new``,
+        unknown projects have appeared after the list before.
         """
         last = self._db.count("SELECT coalesce(max(id), 0) FROM projects")
         self._db.execute("DROP TABLE IF EXISTS temp.listed")
@@ -63,8 +63,8 @@ class ListImport:
     def below(self, serial: int | None, limit: int) -> dict[NormalizedName, int]:
         """Return up to ``limit`` rows below the held page, by name.
 
-        The list of ``serial`` is as new as that. A project that went comes back with another
-        serial than it had.
+        Only pages count that are not newer than the list of ``serial``. A removed project comes
+        back with another serial.
         """
         rows = self._db.execute(
             """SELECT name, listed.serial FROM projects JOIN listed USING (name)
@@ -90,7 +90,7 @@ class ListImport:
 
         Their revisions are stored.
 
-        The first revision of a project says nothing: its page may be from before or after it.
+        The first revision of a project says nothing, because its page may be older or newer.
         """
         self._db.execute(
             """INSERT INTO pending (name, reach, since)
@@ -105,7 +105,7 @@ class ListImport:
         )
 
     def mark_missing(self, since: float) -> None:
-        """Ask for every project that the state holds no page of."""
+        """Mark every project without a page in the state."""
         self._mark("presence IN ('new', 'unknown')", since, forced=False)
 
     def mark_all(self, since: float) -> None:
@@ -147,9 +147,9 @@ class ListImport:
     ) -> list[NormalizedName]:
         """Mark the held projects that this list newly omits; return them.
 
-        A list older than what is held of a project says nothing about it, and
-        quarantined projects are never listed. An ``empty`` list is noted as if it were older than
-        everything: a reason to look, and no evidence (R7).
+        A list that is older than the held page of a project says nothing about it, and quarantined
+        projects are never listed. An ``empty`` list is noted as if it were older than everything:
+        it is a reason to fetch pages, but no evidence (R7).
         """
         rows = self._db.execute(
             """UPDATE projects SET listed_at = CASE WHEN ?2 THEN ?3 ELSE ?1 END
@@ -171,7 +171,7 @@ class ListImport:
     def release_returned(self) -> None:
         """Release the held projects that are on the list again.
 
-        The list has these again: it was not whole then.
+        The earlier list was incomplete.
         """
         self._db.execute(
             """UPDATE pending SET held = NULL, held_since = NULL

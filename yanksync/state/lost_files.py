@@ -1,6 +1,6 @@
 """The files that upstream's page lacks.
 
-Those that stay published, and those that are gone.
+Some stay published, and some are gone.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from msgspec.structs import replace
 
 from yanksync.core.model import File, Hashes
 from yanksync.core.names import NormalizedName
-from yanksync.core.rules.lost_files import LostFile
+from yanksync.core.rules.lost_file import LostFile
 from yanksync.state.database import Database
 from yanksync.state.texts import plain_text
 
-# Whose removal waits is judged as a whole, and its files with it.
+# If the removal of a project waits, the project is judged as a whole, with its files.
 _THERE = "EXISTS (SELECT 1 FROM projects WHERE id = project AND presence = 'present')"
 
 
@@ -65,7 +65,7 @@ class LostFileTable:
         )
 
     def any(self) -> bool:
-        """Return whether there are any."""
+        """Return whether there are lost files."""
         return self._db.first_row("SELECT 1 FROM lost_files") is not None
 
     def of_all(self) -> dict[int, tuple[LostFile, ...]]:
@@ -75,7 +75,7 @@ class LostFileTable:
         )
 
     def named(self) -> dict[NormalizedName, int]:
-        """Return the projects that have some: their ids by name."""
+        """Return the ids of projects with lost files, by name."""
         rows = self._db.execute(
             "SELECT name, id FROM projects WHERE id IN (SELECT project FROM lost_files)"
         )
@@ -105,7 +105,7 @@ class LostFileTable:
         return [row[0] for row in rows]
 
     def approved(self) -> list[int]:
-        """Return the held projects of which a person has let files go."""
+        """Return the held projects with approved files."""
         rows = self._db.execute(
             f"SELECT DISTINCT project FROM lost_files WHERE approved AND {_THERE}"
         )
@@ -123,7 +123,7 @@ class LostFileTable:
                 else one
                 for one in lost
             )
-            if found != lost:  # what is held already must not touch the database in every pass
+            if found != lost:  # files that are held already must not cause a write in every pass
                 self.put(project, found)
 
     def held(self) -> list[tuple[NormalizedName, LostFile]]:
@@ -146,7 +146,7 @@ class LostFileTable:
     def approve(self, names: Sequence[str] | None, *, vanished: bool) -> None:
         """Release held files once: vanished ones, or changed hashes.
 
-        Those of all projects when ``names`` is None.
+        None: the files of all projects.
         """
         rows = self._db.execute(
             """SELECT DISTINCT id FROM lost_files CROSS JOIN projects ON id = project
@@ -167,7 +167,7 @@ class LostFileTable:
 
 
 class RemovedFile(Struct, frozen=True):
-    """A file that upstream's page has no more."""
+    """A file that upstream's page no longer has."""
 
     filename: str
     hashes: Hashes
@@ -191,7 +191,7 @@ class RemovedFileTable:
         )
 
     def add(self, project: int, files: Iterable[File]) -> None:
-        """Remember files of a project; of one name, the last."""
+        """Remember files of a project; the last one of each name counts."""
         self._db.execute_many(
             "INSERT OR REPLACE INTO removed_files VALUES (?, ?, ?)",
             ((project, one.filename, json.dumps(one.hashes)) for one in files),
@@ -199,7 +199,8 @@ class RemovedFileTable:
 
 
 def _dump(lost: LostFile) -> str:
-    # By way of the json module: names and reasons may hold lone surrogates, which msgspec refuses.
+    # The json module writes this, because names and reasons may have lone surrogates, which msgspec
+    # refuses.
     return json.dumps(msgspec.to_builtins(lost))
 
 

@@ -1,7 +1,7 @@
 """Finds history rows that late journal entries explain (R15).
 
-Entries come in ascending order, so each row is taken up once, when entries reach its page before,
-and looked at once more, by the first entry that explains it.
+Entries come in ascending order. So each row is added once, when the entries reach the page before
+it, and is checked once more, by the first entry that explains it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ObservedRow(Struct):
     change: PageChange
     reason: str | None
     averted: str | None
-    over: bool = False  # an entry has replaced it, or none can any more
+    over: bool = False  # an entry has replaced it, or no entry can do so any more
 
     @property
     def order(self) -> tuple[int, int]:
@@ -61,7 +61,7 @@ class ObservedRows:
         return sorted(found, key=lambda row: row.order)
 
     def _at(self, event: JournalEvent, action: HistoryAction) -> Iterator[ObservedRow]:
-        # What is quarantined may look removed.
+        # A quarantined release may look like a removed one.
         for sort in {action, HistoryAction.REMOVE if event.removes else action}:
             for address in scopes_of_event(event, removal=sort is HistoryAction.REMOVE):
                 yield from self._open.pop((sort, address), ())

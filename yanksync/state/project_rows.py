@@ -24,7 +24,7 @@ class StoredPage(Struct, frozen=True, kw_only=True):
 
     body: bytes  # compressed with zlib
     content_type: str  # the answer's Content-Type
-    url: str  # where it was found in the end, without credentials
+    url: str  # the final address, without credentials
     header_serial: str | None = None
 
     @property
@@ -34,7 +34,7 @@ class StoredPage(Struct, frozen=True, kw_only=True):
 
 
 class RecordedPage(Struct, frozen=True, kw_only=True):
-    """What is recorded when a page is true."""
+    """The facts that are recorded with a true page."""
 
     serial: int | None
     quarantined: bool
@@ -66,7 +66,7 @@ def project_from_row(row: Sequence[object]) -> ProjectRow:
     if json_digest is not None:
         copies = copies_in(codecs, legacy=legacy is not None)
         published = PublishedForms(json_digest, html_digest, copies, legacy)  # type: ignore[arg-type]
-    return ProjectRow(  # the columns' types are those of the schema
+    return ProjectRow(  # the schema has the types of the columns
         id=id_,  # type: ignore[arg-type]
         name=name,  # type: ignore[arg-type]
         presence=Presence(str(presence)),

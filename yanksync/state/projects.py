@@ -1,6 +1,6 @@
-"""What the state holds of each project.
+"""The facts of the state about each project.
 
-Its page, its serial, and what of it is published.
+These are its page, its serial, and its published forms.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from yanksync.state.project_rows import (
     project_from_row,
 )
 
-# A page that is published as far as is known: its writing was finished, and nothing was in doubt.
+# A page that certainly is published: writing it was finished, and its digest is not void.
 _WRITTEN = """coalesce(json_digest > x'', 0) AND NOT EXISTS
     (SELECT 1 FROM unpublished u WHERE u.id = p.id AND u.dirty)"""
 
@@ -33,7 +33,7 @@ class Projects:
         self._db = db
 
     def get(self, names: Iterable[str]) -> dict[NormalizedName, ProjectRow]:
-        """Return the rows of those of ``names`` that there are."""
+        """Return the rows of those of ``names`` that exist."""
         rows = self._db.execute(
             f"SELECT {COLUMNS} FROM projects WHERE name IN (SELECT value FROM json_each(?))",
             (json.dumps(list(names)),),
@@ -76,7 +76,7 @@ class Projects:
         return [NormalizedName(row[0]) for row in rows]
 
     def present(self, names: Iterable[str]) -> set[NormalizedName]:
-        """Return those of ``names`` of which a page is held."""
+        """Return those of ``names`` with a page in the state."""
         rows = self._db.execute(
             "SELECT name FROM projects WHERE presence = 'present' "
             "AND name IN (SELECT value FROM json_each(?))",
@@ -141,7 +141,7 @@ class Projects:
     def remove(self, name: str, tombstone: int | None) -> None:
         """Mark a project as removed.
 
-        ``tombstone`` is the serial that a page must exceed (R3).
+        A page must have a higher serial than ``tombstone`` (R3).
         """
         self._db.execute(
             """UPDATE projects SET presence = 'gone', serial = coalesce(?2, serial), etag = NULL,
@@ -150,7 +150,7 @@ class Projects:
         )
 
     def set_unknown(self, name: str) -> None:
-        """Mark a project that the configuration names and upstream never had."""
+        """Mark a configured project that upstream never had."""
         self._db.execute("UPDATE projects SET presence = 'unknown' WHERE name = ?", (name,))
 
     def mark_delisted(self, name: str, serial: int) -> None:
@@ -158,7 +158,7 @@ class Projects:
         self._db.execute("UPDATE projects SET listed_at = ? WHERE name = ?", (serial, name))
 
     def mark_checked(self, name: str, checked: float, due: float | None) -> None:
-        """Note that upstream confirmed what is held."""
+        """Note that upstream confirmed the held page."""
         self._db.execute(
             "UPDATE projects SET checked = ?2, due = ?3, listed_at = NULL WHERE name = ?1",
             (name, checked, due),
@@ -173,8 +173,8 @@ class Projects:
     def due_for_recheck(self, now: float, horizon: float, limit: int) -> list[NormalizedName]:
         """Return up to ``limit`` projects due for the recheck, oldest first.
 
-        A time beyond ``horizon`` comes from a clock that was set back since, or from a longer
-        recheck: it is due, too. Pending projects are left out, because they are fetched anyway.
+        A time after ``horizon`` comes from a clock that was set back since, or from a longer
+        recheck, so it is due, too. Pending projects are left out, because they are fetched anyway.
         """
         found: list[NormalizedName] = []
         for where, bound in (("due <= ?1", now), ("due > ?1", horizon)):
@@ -254,11 +254,11 @@ class Projects:
         return [row[0] for row in rows]
 
     def forget_etags(self) -> None:
-        """Forget all ETags: they are those of another upstream."""
+        """Forget all ETags, which belong to another upstream."""
         self._db.execute("UPDATE projects SET etag = NULL WHERE etag IS NOT NULL")
 
     def set_yanked(self, project: int, yanked: int) -> None:
-        """Note of how many versions a yanked file is published."""
+        """Note how many versions have a published yanked file."""
         self._db.execute("UPDATE projects SET yanked = ? WHERE id = ?", (yanked, project))
 
     def published_names(self) -> Iterator[NormalizedName]:
@@ -291,7 +291,7 @@ class Projects:
         return bool(self._db.count(f"SELECT EXISTS (SELECT 1 FROM projects p WHERE {_WRITTEN})"))
 
     def written(self) -> int:
-        """Return how many projects are published, those being written aside."""
+        """Return how many projects are published, without unfinished ones."""
         return self._db.count(f"SELECT count(*) FROM projects p WHERE {_WRITTEN}")
 
     def being_written(self, names: Iterable[str]) -> dict[str, bool]:

@@ -9,7 +9,7 @@ from yanksync.state.database import Database
 
 
 class RunRecord(Struct, frozen=True, kw_only=True):
-    """What one run came to."""
+    """The result of one run."""
 
     exit_code: ExitCode
     cursor: int | None = None
@@ -22,7 +22,7 @@ class RunRecord(Struct, frozen=True, kw_only=True):
 
 
 class FinishedRun(Struct, frozen=True):
-    """When a run ended, and what it came to."""
+    """The end of a run, and its result."""
 
     ended: float
     exit_code: int
@@ -57,14 +57,14 @@ class Runs:
 
     def last_success(self) -> float | None:
         """Return the end of the last successful run."""
-        # By number: the latest time may be one that a clock since set back has left.
+        # By number, because the latest time may come from a clock that was set back since.
         row = self._db.first_row(
             "SELECT ended FROM runs WHERE exit = ? ORDER BY id DESC LIMIT 1", (ExitCode.DONE,)
         )
         return None if row is None else float(row[0])
 
     def last_exit(self) -> int | None:
-        """Return how the newest run that ended did."""
+        """Return the exit code of the newest finished run."""
         row = self._db.first_row(
             "SELECT exit FROM runs WHERE exit IS NOT NULL ORDER BY id DESC LIMIT 1"
         )
@@ -90,7 +90,8 @@ class Runs:
 
     def previous_start(self, number: int) -> float | None:
         """Return the start of the run before ``number``."""
-        # By number: after the clock was set back, the newest time is not that of the newest run.
+        # By number, because after a clock was set back, the newest time is not that of the newest
+        # run.
         row = self._db.first_row(
             "SELECT started FROM runs WHERE id < ? ORDER BY id DESC LIMIT 1", (number,)
         )
@@ -108,7 +109,7 @@ class Runs:
     def read_began(self, now: float, serial: int | None) -> None:
         """Record a read of the journal or list up to ``serial``.
 
-        What was read later than that was read by a clock that has been set back since.
+        Reads with a later time come from a clock that was set back since.
         """
         if self._db.execute("DELETE FROM reads WHERE started > ? RETURNING 1", (now,)):
             for table in ("pending", "unpublished"):
@@ -118,8 +119,8 @@ class Runs:
     def complete(self, outstanding: float | None, now: float) -> None:
         """Drop the reads that a newer complete one makes irrelevant.
 
-        ``outstanding`` is the start of the oldest read that something is still to be done of: every
-        read before it is published in full; None when nothing is outstanding.
+        ``outstanding`` is the start of the oldest read with unfinished work. Every read before it
+        is published in full. None: no work is left.
         """
         self._db.execute(
             "UPDATE meta SET value = ?1 WHERE key = 'complete_read' AND value > ?1", (now,)

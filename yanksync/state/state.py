@@ -16,7 +16,7 @@ from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence, PublishReason
 from yanksync.core.rules.averted import HiddenReleases
 from yanksync.core.rules.fetch_plan import DAY
-from yanksync.core.rules.lost_files import Observation
+from yanksync.core.rules.lost_file import Observation
 from yanksync.core.rules.transitions import Effects
 from yanksync.state.change_tracking import ChangeTracker
 from yanksync.state.counters import Counters
@@ -57,7 +57,7 @@ class State:
     def __init__(self, path: Path, *, create: bool = True, read_only: bool = False) -> None:
         """Open the database at ``path``, which is made or upgraded when ``create``.
 
-        ``read_only``: it is only read, which needs no right to write it. Raises
+        ``read_only``: only read it, without the right to write. Raises
         :class:`yanksync.core.errors.StateError`.
         """
         self._db = Database(path, create=create, read_only=read_only)
@@ -89,7 +89,7 @@ class State:
 
     @cached_property
     def notify_queue(self) -> NotifyQueue:
-        """What targets of notifications have not got."""
+        """The events that targets of notifications do not have yet."""
         from yanksync.state.queues.notifications import NotifyQueue  # start-up: few mirrors notify
 
         return NotifyQueue(self._db)
@@ -112,14 +112,14 @@ class State:
 
     @cached_property
     def bundles(self) -> BundleTable:
-        """The bundles that were made, and what changed since."""
+        """The bundles that were made, and later changes."""
         from yanksync.state.bundles.table import BundleTable  # start-up: no pass needs it
 
         return BundleTable(self._db)
 
     @cached_property
     def received(self) -> ReceivedTable:
-        """What bundles brought to an output that they feed."""
+        """The files that bundles brought to an output."""
         from yanksync.state.bundles.received import ReceivedTable  # start-up: no pass needs it
 
         return ReceivedTable(self._db)
@@ -140,7 +140,7 @@ class State:
 
     @cached_property
     def comparable(self) -> Comparable:
-        """What another index is compared with."""
+        """The projects for a comparison with another index."""
         from yanksync.state.views.comparable import Comparable  # start-up: no pass needs it
 
         return Comparable(self._db)
@@ -156,7 +156,7 @@ class State:
 
     @cached_property
     def timeline(self) -> Timeline:
-        """What happened to a project."""
+        """The times of events of a project."""
         from yanksync.state.views.timeline import Timeline  # start-up: no pass needs it
 
         return Timeline(self._db)
@@ -172,7 +172,7 @@ class State:
         self._db.close()
 
     def empty_log(self) -> None:
-        """Take what was erased out of the log of the database, too."""
+        """Remove erased data from the log of the database, too."""
         self._db.empty_log()
 
     def transaction(self) -> AbstractContextManager[None]:
@@ -180,7 +180,7 @@ class State:
         return self._db.transaction()
 
     def rolled_back(self) -> AbstractContextManager[None]:
-        """Nothing inside stays (``--dry-run``)."""
+        """Roll back everything inside (``--dry-run``)."""
         return self._db.rolled_back()
 
     def backup(self, target: Path) -> None:
@@ -198,10 +198,11 @@ class State:
         approved: bool = False,
         hidden: HiddenReleases | None = None,
     ) -> None:
-        """Change the state of a project as :func:`yanksync.core.rules.transitions.transition` says.
+        """Apply :func:`yanksync.core.rules.transitions.transition` to a project.
 
-        ``since`` is the start of the read that brought it, ``due`` when the recheck asks again, and
-        ``approved`` whether a person has agreed to a removal, and ``hidden`` what cooldown hid.
+        ``since`` is the start of the read that brought the event, and ``due`` the time of the next
+        recheck. ``approved``: a person has approved a removal. ``hidden`` are the releases that
+        cooldown hid.
         """
         name = row.name
         if effects.presence is Presence.REMOVED:
@@ -224,7 +225,8 @@ class State:
 
     def _change_wait(self, name: str, effects: Effects, at: Observation) -> None:
         if effects.answered:
-            # Not simply over: the journal may have asked for more meanwhile (R2).
+            # The fetch may not be over, because the journal may have named a higher serial by now
+            # (R2).
             self.fetch_queue.reached(name, effects.reached)
         elif effects.unconfirmed is not None:
             self.fetch_queue.mark_unconfirmed(name, effects.unconfirmed, effects.problem or "", at)
@@ -235,9 +237,8 @@ class State:
     def start_over(self) -> None:
         """Lower every floor and tombstone: upstream was put back or replaced (R14).
 
-        What is published and what the history says stays. The digests of what is published are
-        void: this state may have been put back, too, unnoticed. A page has serial 0 until this
-        upstream has confirmed it.
+        The published pages and the history stay. The digests are void, because this state may have
+        been restored unnoticed, too. A page has serial 0 until this upstream has confirmed it.
         """
         self.history.start_epoch()
         self._db.execute("DELETE FROM pending")
@@ -262,11 +263,11 @@ class State:
                 SELECT project FROM package_files WHERE kept)
             ON CONFLICT (id) DO NOTHING"""
         )
-        self._db.execute("UPDATE unpublished SET dirty = 1")  # removals that wait, too
+        self._db.execute("UPDATE unpublished SET dirty = 1")  # including waiting removals
         self._db.execute("UPDATE deleted_pages SET digest = NULL")
 
     def note_absent(self, ids: Sequence[int]) -> None:
-        """Record that nothing of the projects ``ids`` is published."""
+        """Record that the projects ``ids`` have no published files."""
         chosen = (json.dumps(ids),)
         where = "id IN (SELECT value FROM json_each(?))"
         if (

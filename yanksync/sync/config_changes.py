@@ -1,7 +1,7 @@
 """Step 0: compares configuration and output with the state.
 
-A change of policy makes what it concerns unpublished and costs no request; a state that is older
-than the tree stops trusting what it knows of the tree.
+After a change of policy the pages that it concerns become unpublished, which costs no request. A
+state that is older than the output no longer trusts its facts about the output.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ RENDERING = 1
 
 
 def apply_policies(mirror: Mirror) -> None:
-    """Mark for publishing whatever a changed policy concerns."""
+    """Mark the pages for publishing that a changed policy concerns."""
     if mirror.settings.copies_files:
         from yanksync.sync.package_files.retention import (
             queue_changed,  # start-up: few mirrors copy files
@@ -52,7 +52,7 @@ def apply_policies(mirror: Mirror) -> None:
 
 
 def _note_withheld(mirror: Mirror, known: str | None) -> None:
-    """Note where copies go that are out of service.
+    """Note the place of copies that are out of service.
 
     ``forget`` looks for them there later.
     """
@@ -69,7 +69,7 @@ def selection_changed(mirror: Mirror) -> bool:
 
 
 def rendering_policy(settings: Settings) -> str:
-    """Return what the bytes of every page depend on, beside the page."""
+    """Return the settings on which the bytes of every page depend."""
     section = settings.mirror
     legacy = " legacy" if section.legacy_json else ""
     copies = f" copies {settings.files.missing}" if settings.copies_files else ""

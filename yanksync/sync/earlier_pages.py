@@ -1,4 +1,4 @@
-"""Which page of a project stood before the one that is recorded."""
+"""Finds the page of a project before the one that is recorded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from yanksync.sync.published_page import parse_published_page, parse_stored_page
 
 
 class EarlierPages:
-    """Reads pages back from the state, else from the output."""
+    """Reads pages from the state, or else from the output."""
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
@@ -25,7 +25,7 @@ class EarlierPages:
         if row.presence is not Presence.PRESENT and (
             row.published is None or row.entry_kind is EntryKind.REMOVE_PROJECT
         ):
-            return None  # new, or another project of that name
+            return None  # a new project, or another one of that name
         stored = self._mirror.state.projects.page(row.id)
         try:
             return None if stored is None else parse_stored_page(row.name, stored)
@@ -36,9 +36,9 @@ class EarlierPages:
         return self._published_page(row)
 
     def published(self, row: ProjectRow, before: Page | None) -> Page | None:
-        """Return the page whose files must not vanish unseen: the published one.
+        """Return the published page, whose files must not vanish unnoticed.
 
-        The held page, ``before``, is that, unless the state was lost or put back.
+        It is the held page, ``before``, unless the state was lost or restored from a backup.
         """
         if row.is_only_published:
             unlisted = row.omitted_at_serial is not None and row.omitted_at_serial >= (

@@ -1,6 +1,6 @@
 """Stage 3: fetches many pages at once; one failure stops no other.
 
-What came is read and packed for the state here. What it means is not decided here
+This module reads answers and compresses them for the state. It does not decide what they mean
 (:mod:`yanksync.core.rules.verdicts`).
 """
 
@@ -28,7 +28,7 @@ W = TypeVar("W", bound=WantedPage)
 
 
 class PageSource(Protocol):
-    """What is needed of an upstream to ask it for pages."""
+    """The part of an upstream that fetching pages needs."""
 
     rules: PageRules
 
@@ -42,15 +42,15 @@ class PageSource(Protocol):
 
     @property
     def longest_pause(self) -> float:
-        """The longest pause that upstream is waited for, in seconds."""
+        """The longest pause that a pass waits for upstream, in seconds."""
 
 
 class PageRequest(Struct, frozen=True):
-    """A look, and the ETag to ask with."""
+    """A page to fetch, and its ETag."""
 
     task: FetchTask
     etag: str | None
-    fresh: bool = False  # nothing is recorded or published of the project
+    fresh: bool = False  # the project has no recorded or published page
 
     @property
     def name(self) -> NormalizedName:
@@ -59,13 +59,13 @@ class PageRequest(Struct, frozen=True):
 
 
 class FetchFailure(Struct, frozen=True):
-    """No answer that means anything; the reason is for people."""
+    """There was no usable answer; the reason is for people."""
 
     error: UpstreamError
 
 
 class FetchResult(Struct, frozen=True, kw_only=True):
-    """What came of a look."""
+    """The result of fetching a page."""
 
     task: FetchTask
     answer: PageFound | NotModified | PageMissing | FetchFailure
@@ -77,7 +77,7 @@ class FetchResult(Struct, frozen=True, kw_only=True):
 
     @property
     def cause(self) -> str:
-        """One word for why it brought nothing, by which failures are counted."""
+        """One word for the cause of a failure, for counting."""
         return self.answer.error.cause if isinstance(self.answer, FetchFailure) else "doubt"
 
 
@@ -95,10 +95,10 @@ def interpret_answer(
         )
     except UpstreamError as error:
         return FetchResult(task=task, answer=FetchFailure(error.without_traceback()))
-    except OSError as error:  # the reader is a file, and so are too many others
+    except OSError as error:  # the process has too many open files to load the reader
         problem = UpstreamUnreachable(task.name, f"its page cannot be read: {error.strerror}")
         return FetchResult(task=task, answer=FetchFailure(problem))
-    except Exception as error:  # a bug, which must not keep the other projects from their pages
+    except Exception as error:  # a bug, which must not stop the other projects
         log.debug("%s: the traceback", task.name, exc_info=error, extra={"project": task.name})
         problem = UpstreamUnreachable(task.name, f"internal error: {error!r}")
         return FetchResult(task=task, answer=FetchFailure(problem))
@@ -127,10 +127,10 @@ def fetch(
 ) -> Iterator[FetchResult]:
     """Yield the results of ``requests`` as they come, ``workers`` at once.
 
-    ``requests`` is drawn from, in the caller's thread, only as fast as answers are taken. When
-    upstream is gone, or asks for more patience than a pass has, no more are drawn and what is
-    under way is still yielded; the error is then raised. ``aside`` may take a page to be read
-    elsewhere; then it is not yielded.
+    Takes from ``requests``, in the caller's thread, only as fast as the caller takes answers. If
+    upstream is gone, or asks for a pause that is too long for a pass, it takes no more requests. It
+    still yields the answers to the requests that were sent, and then raises the error. ``aside``
+    may take a page to read it elsewhere; such a page is not yielded.
     """
     breaker = CircuitBreaker(workers, upstream.longest_pause)
 
@@ -146,7 +146,7 @@ def fetch(
                 breaker.relax()
                 continue
             result = interpret_answer(request.task, came, upstream.rules)
-            del came  # before the next one is unpacked: both may be large
+            del came  # before the next one is unpacked, because both may be large
             yield breaker.watch(result)
             del result
     if breaker.broken is not None:
@@ -159,15 +159,15 @@ class CircuitBreaker:
     def __init__(self, workers: int, longest_pause: float) -> None:
         self._most = max(2 * workers, 20)
         self._longest_pause = longest_pause
-        self._failures = 0  # in an unbroken row
-        self.broken: UpstreamError | None = None  #: why no more are asked for
+        self._failures = 0  # in a row
+        self.broken: UpstreamError | None = None  #: why no more requests are sent
 
     def relax(self) -> None:
-        """Take note of an answer that came."""
+        """Note that an answer came."""
         self._failures = 0
 
     def watch(self, result: FetchResult) -> FetchResult:
-        """Take note of an answer and return it."""
+        """Note an answer and return it."""
         answer = result.answer
         if not isinstance(answer, FetchFailure):
             self.relax()

@@ -1,7 +1,7 @@
-"""Stages 3 to 8 for everything that is due.
+"""Runs stages 3 to 8 for all projects that are due.
 
-Ask, record, publish, batch by batch.
-While one batch is rendered and written, the answers of the next come in.
+It fetches, records and publishes batch by batch. While one batch is rendered and written, the next
+one is fetched.
 """
 
 from __future__ import annotations
@@ -33,33 +33,34 @@ _MANY = 1000
 """From so many pages on, helpers save more than it costs to start them."""
 
 BATCH = 200  # answers recorded and published together
-_BATCH_BYTES = 4 << 20  # or so many, as upstream unpacked sent them
-_BATCH_SECONDS = 2.0  # or what came in so long: a withdrawal does not wait for a full batch
-_CHUNK = 2000  # looks taken from the queue at once
-_CONTROLS = 3  # other projects asked for: their answers show whether it is an outage
+_BATCH_BYTES = 4 << 20  # or this many unpacked bytes
+_BATCH_SECONDS = 2.0  # or this time: a withdrawal does not wait for a full batch
+_CHUNK = 2000  # projects taken from the queue at once
+_CONTROLS = 3  # other projects to fetch: their answers show an outage
 _REREAD = 300.0  # seconds after which a long pass reads the journal again
 
 
 class _FetchRound(Struct):
-    """What one round of looking has to carry around."""
+    """The values of one round of fetching."""
 
     mirror: Mirror
     publisher: Publisher
     at_once: bool
-    unread: bool  # the journal is to be read behind the first pages
-    read_at: float = 0.0  # when the journal was read last, monotonic seconds
+    unread: bool  # the journal must be read after the first pages
+    read_at: float = 0.0  # monotonic seconds of the last journal read
     to_retry: list[tuple[FetchResult, str, bool]] = field(default_factory=list)
     failure: UpstreamError | None = None
     answered: int = 0
     succeeded: int = 0  # answers that show that upstream is well
-    missing: list[FetchResult] = field(default_factory=list)  # 404s that nothing explains
+    missing: list[FetchResult] = field(default_factory=list)  # unexplained 404s
     helpers: Helpers | None = None  # processes that read and write new pages, in a first build
 
 
 def process_pending(mirror: Mirror, *, at_once: bool, unread: bool) -> UpstreamError | None:
     """Fetch the due pages, record and publish them, and retry once.
 
-    With ``unread`` the journal is read behind them. Returns what kept upstream from being asked on.
+    With ``unread`` the journal is read after them. Returns the error that ended the requests to
+    upstream, if any.
     """
     pages = mirror.state.fetch_queue.ready(mirror.now(), 0)[1]
     first_build = mirror.state.facts.published_list.written is None
@@ -98,21 +99,21 @@ def _run_requests(fetch_round: _FetchRound, requests: Iterator[PageRequest]) -> 
                 full, batch, size = batch, [], 0
                 _take(fetch_round, full)
                 begun = mirror.monotonic()
-    except UpstreamError:  # what came before it is as good; a signal, though, is not kept waiting
+    except UpstreamError:  # earlier answers are still good, but a signal must not wait for them
         _take_last(fetch_round, batch)
         raise
     _take_last(fetch_round, batch)
 
 
 def _take_last(fetch_round: _FetchRound, batch: Sequence[FetchResult]) -> None:
-    """Take the rest of the answers; helpers may have some to read."""
+    """Take the remaining answers; helpers may still read some."""
     _take(fetch_round, batch)
     if fetch_round.helpers is not None:
         fetch_round.helpers.settle()
 
 
 def _take(fetch_round: _FetchRound, batch: Sequence[FetchResult]) -> None:
-    """Record a batch of answers and begin to publish what they changed."""
+    """Record a batch of answers and begin to publish the changes."""
     if not batch:
         return
     recorded = _record(fetch_round, batch)
@@ -120,8 +121,8 @@ def _take(fetch_round: _FetchRound, batch: Sequence[FetchResult]) -> None:
 
 
 def _record(fetch_round: _FetchRound, batch: Sequence[FetchResult]) -> RecordResult:
-    """Record a batch of answers, once what is being published is noted."""
-    fetch_round.publisher.settle()  # before anything is recorded over what it is publishing
+    """Record a batch of answers after the batch before is noted."""
+    fetch_round.publisher.settle()  # first, because recording would change what it is publishing
     recorded = record(fetch_round.mirror, batch)
     fetch_round.to_retry += recorded.to_retry
     fetch_round.missing += recorded.missing
@@ -142,7 +143,7 @@ def _settle(fetch_round: _FetchRound) -> None:
 def _start_helpers(fetch_round: _FetchRound, stack: ExitStack) -> Helpers | None:
     """Return helpers for a first build, ended with ``stack``.
 
-    None where they are of no use.
+    None if they would not help.
     """
     from yanksync.sync.first_build import helpers  # start-up: few passes need them
 
@@ -152,9 +153,9 @@ def _start_helpers(fetch_round: _FetchRound, stack: ExitStack) -> Helpers | None
 
 
 def _retry_once(fetch_round: _FetchRound) -> None:
-    """Ask once more, a while later, for what was stale or failed.
+    """Fetch stale and failed pages once more, after a while.
 
-    Keep what still is (R3).
+    Pages that are still stale wait for a later pass (R3).
     """
     if not fetch_round.to_retry or fetch_round.mirror.stopping():
         return
@@ -167,8 +168,8 @@ def _retry_once(fetch_round: _FetchRound) -> None:
     names = [result.task.name for result, _, _ in fetch_round.to_retry]
     tasks = mirror.state.fetch_queue.take_again(mirror.run, names)
     waiting = {task.name for task in tasks}
-    # What does not wait any more was brought up to date since, by the journal read meanwhile; looks
-    # of the recheck never waited.
+    # Projects that no longer wait were brought up to date by a journal read in between. Pages of
+    # the recheck were never in the queue.
     fetch_round.to_retry = [
         entry
         for entry in fetch_round.to_retry
@@ -201,9 +202,9 @@ def _settle_missing(fetch_round: _FetchRound) -> None:
 
 
 def _outage(fetch_round: _FetchRound) -> str | None:
-    """Return the sign that all of upstream is missing, or None.
+    """Return why this is an outage of all of upstream, or None.
 
-    Raises :class:`UpstreamError` when upstream does not answer any more.
+    Raises :class:`UpstreamError` if upstream no longer answers.
     """
     upstream = fetch_round.mirror.upstream
     if upstream.root_is_missing():
@@ -213,16 +214,16 @@ def _outage(fetch_round: _FetchRound) -> str | None:
     others = fetch_round.mirror.state.projects.other_published(
         [result.task.name for result in fetch_round.missing], _CONTROLS
     )
-    # With no other project it would be a loss of everything, which the guards hold.
+    # Without another project it would be a loss of everything, which the guards hold.
     if not others or any(upstream.page(name, None) != 404 for name in others):
         return None
     return "every page that was asked for answered 404"
 
 
 def _requests(fetch_round: _FetchRound) -> Iterator[PageRequest]:
-    """Yield what to ask, withdrawals first.
+    """Yield the pages to fetch, withdrawals first.
 
-    Reads the journal again when the pass gets long.
+    If the pass takes long, this reads the journal again.
     """
     mirror, state = fetch_round.mirror, fetch_round.mirror.state
     while not mirror.stopping():
@@ -241,7 +242,7 @@ def _requests(fetch_round: _FetchRound) -> Iterator[PageRequest]:
 def _reread_journal(fetch_round: _FetchRound) -> None:
     """Read the journal within a pass; withdrawals go first.
 
-    What goes wrong is logged only when the journal was not read in this pass before.
+    A failure is logged only if the journal was not read in this pass before.
     """
     _settle(fetch_round)
     try:
@@ -253,7 +254,7 @@ def _reread_journal(fetch_round: _FetchRound) -> None:
     publish_removals(fetch_round.mirror)
     if fetch_round.mirror.settings.hooks.enabled:
         from yanksync.sync.hooks import (
-            deliver,  # a withdrawal is not to wait in caches for the end of the pass
+            deliver,  # a withdrawal must not wait in caches until the pass ends
         )
 
         deliver.deliver(fetch_round.mirror, mid_pass=True)
@@ -261,9 +262,9 @@ def _reread_journal(fetch_round: _FetchRound) -> None:
 
 
 def _requests_for(mirror: Mirror, tasks: Sequence[FetchTask]) -> Iterator[PageRequest]:
-    """Yield the questions that ``tasks`` come to.
+    """Yield the requests for ``tasks``.
 
-    One that is answered already costs no request.
+    A task whose page is already new enough costs no request.
     """
     rows = mirror.state.projects.get(task.name for task in tasks)
     for task in tasks:
@@ -284,12 +285,13 @@ def _requests_for(mirror: Mirror, tasks: Sequence[FetchTask]) -> Iterator[PageRe
 
 
 def _rechecks(mirror: Mirror) -> list[FetchTask]:
-    """Return the looks of the recheck.
+    """Return the pages of the recheck.
 
-    Pages change without a journal entry, too.
+    Some changes of pages have no journal entry.
     """
     state, now = mirror.state, mirror.now()
-    # Losses that a guard holds may be upstream's passing fault: no entry will say that it is over.
+    # Losses that a guard holds may be a temporary fault of upstream, and no entry will show its
+    # end.
     held = [
         FetchTask(name=name, recheck=True, since=now)
         for name in {
@@ -299,7 +301,7 @@ def _rechecks(mirror: Mirror) -> list[FetchTask]:
         if not state.fetch_queue.has(name)
     ]
     if state.facts.source_choice.journal == JournalSource.NONE:
-        return held  # every page is asked for in every pass
+        return held  # every pass fetches every page
     return [*held, *_due(mirror, now)]
 
 
@@ -316,8 +318,9 @@ def _due(mirror: Mirror, now: float) -> list[FetchTask]:
     last = state.runs.previous_start(mirror.run)
     elapsed = 0.0 if last is None else max(now - last, 0.0)
     limit = recheck_budget(state.projects.published(), elapsed, days)
-    # Those behind are asked once a day and share the pass's part, so that neither kind waits for
-    # the other for ever. They are asked without a recheck, too, and when nothing is published.
+    # Projects that are behind are fetched once a day. They share the pass's part with the recheck,
+    # so that neither kind waits for the other for ever. They are fetched even without a recheck,
+    # and when nothing is published.
     left = state.fetch_queue.take_behind(mirror.run, now, max(limit // 2, 1))
     names = (
         state.projects.due_for_recheck(now, horizon, limit - len(left)) if limit > len(left) else []
@@ -328,7 +331,7 @@ def _due(mirror: Mirror, now: float) -> list[FetchTask]:
 def _unanswered(fetch_round: _FetchRound) -> UpstreamError | None:
     """Return the message of an outage.
 
-    No journal, and not one page answered.
+    There was no journal, and no page was answered.
     """
     mirror = fetch_round.mirror
     if (

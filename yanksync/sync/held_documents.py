@@ -1,8 +1,8 @@
 """Writes the form for followers beside pages whose removal a guard holds.
 
-Such a page stays as it was published and is not rendered again: upstream has no page of it any
-more. But a program that follows this mirror takes a listed project without that form for deleted.
-So it is made of the page in the output.
+Such a page stays as it was published and is not rendered again, because upstream no longer has it.
+But a program that follows this mirror treats a listed project without that form as deleted. So the
+form is made from the page in the output.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _HeldDocument(Struct, frozen=True):
 def write_held_documents(mirror: Mirror, held: Sequence[int]) -> None:
     """Write the older JSON form for held projects that lack it.
 
-    Raises :class:`PublishError` when nothing more can be written, and
+    Raises :class:`PublishError` if no file can be written any more, and
     :class:`yanksync.core.errors.StateError`.
     """
     for start in range(0, len(held), BATCH):

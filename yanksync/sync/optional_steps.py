@@ -1,6 +1,6 @@
-"""Steps of a pass that most mirrors do without.
+"""Steps of a pass that most mirrors do not need.
 
-Each is imported only where it has work.
+Each is imported only if it has work.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from yanksync.mirror.context import Mirror, log
 
 
 def recover_copies(mirror: Mirror) -> None:
-    """Compare copies with an output that was lost or put back."""
+    """Compare copies with an output that was lost or restored."""
     if mirror.state.facts.recovery.copies is not None and mirror.settings.copies_files:
         from yanksync.sync.recovery import copies  # start-up: few mirrors copy files
 
@@ -23,7 +23,7 @@ def recover_copies(mirror: Mirror) -> None:
 def notice_lost_copies(mirror: Mirror) -> None:
     """Notice an output that has lost its package files.
 
-    Object storage does not lose all at once.
+    Object storage does not lose all objects at once.
     """
     if not mirror.settings.copies_files or not isinstance(mirror.settings.mirror.output, Path):
         return
@@ -34,7 +34,7 @@ def notice_lost_copies(mirror: Mirror) -> None:
 
 
 def give_up_copies(mirror: Mirror) -> None:
-    """Let copies leave that an earlier configuration made."""
+    """Let the copies of an earlier configuration leave."""
     from yanksync.sync.package_files.withdraw import (
         give_up_copies,  # start-up: few mirrors copied files
     )
@@ -50,9 +50,10 @@ def take_out_copies(mirror: Mirror) -> None:
 
 
 def withdraw_what_can_go(mirror: Mirror, failure: PublishError) -> None:
-    """Follow upstream's withdrawals where the output takes no page.
+    """Follow upstream's withdrawals if the output accepts no page.
 
-    Object storage is not full: it is out of reach, and each try may take minutes.
+    This is not for object storage, which is never full but may be unreachable, and each try could
+    take minutes.
     """
     if not isinstance(mirror.settings.mirror.output, Path):
         return
@@ -72,7 +73,7 @@ def update_deleted_index(mirror: Mirror) -> None:
 
 
 def update_withdrawals(mirror: Mirror) -> None:
-    """Publish the log of withdrawals, where there is one or was one."""
+    """Publish the log of withdrawals, if there is or was one."""
     settings, state = mirror.settings.withdrawals, mirror.state
     if settings.publish:
         has_work = state.event_log.has_work(settings.text, mirror.now())
@@ -87,7 +88,7 @@ def update_withdrawals(mirror: Mirror) -> None:
 
 
 def deliver_hooks(mirror: Mirror, *, mid_pass: bool = False) -> None:
-    """Send the changes to the hooks; keep what they do not take.
+    """Send the changes to the hooks; keep those that are not accepted.
 
     ``mid_pass``: the pass goes on. Raises :class:`yanksync.core.errors.StateError`.
     """
@@ -98,7 +99,7 @@ def deliver_hooks(mirror: Mirror, *, mid_pass: bool = False) -> None:
 
 
 def send_notifications(mirror: Mirror) -> None:
-    """Tell the targets of ``[[withdrawals.notify]]`` what the log got.
+    """Send new events of the log to the targets of ``[[withdrawals.notify]]``.
 
     Raises :class:`yanksync.core.errors.StateError`.
     """
@@ -109,7 +110,7 @@ def send_notifications(mirror: Mirror) -> None:
 
 
 def finish_forgotten(mirror: Mirror) -> None:
-    """Do what a ``forget`` that died has left.
+    """Finish a ``forget`` that died.
 
     The pass goes on if that fails.
     """
@@ -124,7 +125,7 @@ def finish_forgotten(mirror: Mirror) -> None:
 
 
 def write_held_forms(mirror: Mirror) -> None:
-    """Write the older JSON form of what a guard holds, for followers."""
+    """Write the older JSON form of held projects, for followers."""
     if mirror.settings.mirror.legacy_json and (
         held := mirror.state.publish_queue.held_without_legacy_json()
     ):

@@ -1,4 +1,4 @@
-"""Splits what a pass publishes, so that memory holds a bounded part."""
+"""Splits what is to be published into parts that fit into memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One pass, step by step."""
+"""Runs one pass, step by step."""
 
 from __future__ import annotations
 
@@ -66,19 +66,19 @@ from yanksync.sync.removals import (
 
 
 class PassRequest(Struct, frozen=True, kw_only=True):
-    """What a pass is to do beyond following the journal."""
+    """What a pass should do in addition to following the journal."""
 
     everything: bool = False  # full-resync: every project is fetched again
-    projects: tuple[NormalizedName, ...] = ()  # full-resync of these alone
-    at_once: bool = False  # what is pending is asked for whatever its back-off
+    projects: tuple[NormalizedName, ...] = ()  # full-resync of only these
+    at_once: bool = False  # fetch pending projects without waiting for their next try
 
 
 def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
     """Make one pass; return its exit code.
 
-    Raises :class:`yanksync.core.errors.YanksyncError` only for what makes any pass impossible: the
-    state or the output cannot be used. What was recorded before that is safe and goes on in the
-    next.
+    Raises :class:`yanksync.core.errors.YanksyncError` only if no pass is possible, because the
+    state or the output cannot be used. Everything that was recorded before that is safe, and the
+    next pass goes on with it.
     """
     try:
         request = request or PassRequest()
@@ -94,13 +94,13 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
         _tell(mirror)
     except PublishError as error:
         withdraw_what_can_go(mirror, error)
-        deliver_hooks(mirror)  # of what was published before the disk was full
+        deliver_hooks(mirror)  # changes that were published before the disk was full
         raise
     return _finish_run(mirror, failure)
 
 
 def _tell(mirror: Mirror, *, mid_pass: bool = False) -> None:
-    """Tell people and programs what a pass has published so far."""
+    """Send what a pass has published so far to people and programs."""
     update_withdrawals(mirror)
     deliver_hooks(mirror, mid_pass=mid_pass)
     send_notifications(mirror)
@@ -109,7 +109,7 @@ def _tell(mirror: Mirror, *, mid_pass: bool = False) -> None:
 def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> tuple[Mirror, UpstreamError | None]:
     """Run the steps of a pass, except for package files.
 
-    Returns the mirror with its rules, and what upstream did not let do.
+    Returns the mirror with its rules, and the upstream error that ended the steps early, if any.
     """
     mirror.store.prepare()
     mirror = with_rules(mirror)
@@ -132,12 +132,13 @@ def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> tuple[Mirror, Ups
     if not is_other_upstream(mirror) and not isinstance(failure, JournalReplaced):
         publish_removals(mirror)
         failure = process_pending(mirror, at_once=request.at_once, unread=unread) or failure
-        if is_narrowed:  # what is new in the selection is known by now
+        if is_narrowed:  # by now it is known which selected names upstream has
             apply_selection(configured)
             publish_backlog(mirror)
         output_check.finish_recovery(mirror)
-        # What upstream's answers confirmed without a new page may be published from here on, and
-        # what becomes visible, now that each release has the files that upstream has.
+        # Upstream's answers may have confirmed a project without a new page; such projects can be
+        # published now. Files also become visible now, because each release has the files that
+        # upstream has.
         has_more = catching_up or not mirror.offers.is_off
         (publish_backlog if has_more else publish_removals)(mirror)
         check_first_build(mirror)
@@ -154,7 +155,7 @@ def _bring_up_to_date(mirror: Mirror, request: PassRequest) -> tuple[Mirror, Ups
 def _has_begun(state: State) -> bool:
     """Return whether anything is published.
 
-    An empty index would say that upstream has nothing.
+    An empty index would tell clients that there are no projects.
     """
     return state.facts.published_list.written is not None or state.projects.published() > 0
 
@@ -181,7 +182,7 @@ def _nothing_found(mirror: Mirror) -> NoProjectFound | None:
 def _copy_files(
     mirror: Mirror, ruled: Mirror, failure: UpstreamError | None, request: PassRequest
 ) -> UpstreamError | None:
-    """Copy package files, and follow the journal meanwhile.
+    """Copy package files, and follow the journal during that time.
 
     Return its newest error, if any.
     ``ruled`` is ``mirror`` with its rules.
@@ -203,8 +204,8 @@ def _copy_files(
 def find_changes(mirror: Mirror, request: PassRequest) -> tuple[UpstreamError | None, bool]:
     """Find out what has changed.
 
-    A journal out of reach does not keep pending pages waiting. Returns what went wrong, and whether
-    the journal is still to be read, behind the first pages.
+    If the journal cannot be reached, pending pages are fetched all the same. Returns the error, and
+    whether the journal must still be read after the first pages.
     """
     unread = False
     try:
@@ -232,7 +233,7 @@ def find_changes(mirror: Mirror, request: PassRequest) -> tuple[UpstreamError | 
 
 
 def _report_unfetched(mirror: Mirror, names: Iterable[NormalizedName]) -> None:
-    """Say why projects that a person named are not fetched."""
+    """Log why projects that a person named are not fetched."""
     forgotten = mirror.state.forgotten.names() if names else ()
     for name in names:
         if name in forgotten:
@@ -244,9 +245,9 @@ def _report_unfetched(mirror: Mirror, names: Iterable[NormalizedName]) -> None:
 
 
 def _check_free_space(mirror: Mirror) -> None:
-    """Refuse a first build that cannot fit, before it fills the disk."""
+    """Refuse a first build that would fill the disk."""
     if mirror.state.facts.published_list.written is not None:
-        return  # not counted: that would read every project in every pass
+        return  # no count, which would read every project in every pass
     projects = mirror.state.fetch_queue.counts()[0] - mirror.state.projects.published()
     room = mirror.store.free_space()
     if room is None or projects <= 0:
@@ -263,7 +264,7 @@ def _check_free_space(mirror: Mirror) -> None:
 
 
 def _finish_run(mirror: Mirror, failure: UpstreamError | None) -> ExitCode:
-    """Note what the pass came to and return its exit code."""
+    """Note the result of the pass and return its exit code."""
     state, totals = mirror.state, mirror.totals
     totals.averted = state.history.averted_files
     report_held(mirror.totals, failed=failure is not None)
@@ -296,7 +297,7 @@ def _finish_run(mirror: Mirror, failure: UpstreamError | None) -> ExitCode:
 
 
 def _note_complete_reads(mirror: Mirror) -> None:
-    """Note up to which read of the journal all is published.
+    """Note the newest journal read that is published in full.
 
     Use inside a transaction.
     """
@@ -307,7 +308,7 @@ def _note_complete_reads(mirror: Mirror) -> None:
 
 
 def _note_pause(mirror: Mirror, failure: UpstreamError | None) -> None:
-    """Remember until when upstream asks to be left alone, for ``status``."""
+    """Remember until when upstream asks for a pause, for ``status``."""
     facts = mirror.state.facts
     if isinstance(failure, RateLimited):
         facts.put(throttled_until=mirror.now() + failure.seconds)
@@ -316,7 +317,7 @@ def _note_pause(mirror: Mirror, failure: UpstreamError | None) -> None:
 
 
 def run_record(mirror: Mirror, code: ExitCode) -> RunRecord:
-    """Return what to remember of the run."""
+    """Return the record of the run for the state."""
     totals = mirror.totals
     return RunRecord(
         exit_code=code,

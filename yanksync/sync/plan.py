@@ -1,4 +1,4 @@
-"""What a pass would do (``--dry-run``)."""
+"""Plans what a pass would do (``--dry-run``)."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from yanksync.sync.publish import WHY_REMOVED
 from yanksync.sync.recovery import output_check
 from yanksync.sync.removals import hold_excess_removals
 
-_SHOWN = 1000  # looks that a plan spells out
+_SHOWN = 1000  # fetches that a plan names
 
 
 def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
     """Return what a pass would do, without changing anything.
 
-    Upstream is asked what changed.
+    It asks upstream what changed.
 
     Raises :class:`yanksync.core.errors.YanksyncError`.
     """
@@ -36,7 +36,7 @@ def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
     state = mirror.state
     with state.rolled_back():
         config_changes.apply_policies(mirror)
-        if mirror.store.published_list().stamp:  # else there may be no output yet
+        if mirror.store.published_list().stamp:  # otherwise there may be no output yet
             output_check.check_output(mirror)
         waiting = set(state.publish_queue.names(PublishReason.PAGE))
         planner = copy_planner(mirror)
@@ -44,7 +44,7 @@ def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
         by_rules = set(state.publish_queue.names(PublishReason.PAGE)) - waiting
         mirror = apply_selection(mirror)
         failure, _ = find_changes(mirror, request)
-        if isinstance(failure, JournalReplaced):  # the pass itself would do nothing else
+        if isinstance(failure, JournalReplaced):  # the pass itself would stop here, too
             return PassPlan(cursor=state.facts.cursor, held=_held(state))
         if failure is not None:
             raise failure
@@ -71,16 +71,16 @@ def plan_pass(mirror: Mirror, request: PassRequest | None = None) -> PassPlan:
 
 
 def _held(state: State) -> tuple[str, ...]:
-    """Return what would wait for a person, and why."""
+    """Return which changes would wait for a person, and why."""
     return tuple(f"{held.project or held.what}: {held.why}" for held in held_items(state))
 
 
 def copy_planner(
     mirror: Mirror,
 ) -> Callable[[Mirror], tuple[PlannedCopies, set[NormalizedName]]]:
-    """Return what plans copies once the rules are applied.
+    """Return a function that plans copies after the rules are applied.
 
-    It knows the rules of before.
+    It knows the earlier rules.
     """
     if not (mirror.settings.copies_files or mirror.state.facts.config.has_copies):
         return lambda _: (PlannedCopies(), set())
@@ -94,7 +94,7 @@ def copy_planner(
 
 
 def _removals(queue: PublishQueue) -> Iterator[PlannedRemoval]:
-    """Yield the projects that the pass would remove, held ones left out."""
+    """Yield the projects that the pass would remove, without held ones."""
     for reason, why in WHY_REMOVED.items():
         for name in queue.names(reason):
             yield PlannedRemoval(name, why)

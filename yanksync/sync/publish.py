@@ -1,7 +1,7 @@
 """Stages 5 to 8: judge, render, publish, mark published.
 
-Rendering starts from the recorded page and the configuration alone, so that a step that died can be
-done again by the next run.
+Rendering uses only the recorded page and the configuration, so the next run can repeat a step that
+died.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from yanksync.core import layout
 from yanksync.core.errors import InvalidAnswer, PublishError
 from yanksync.core.model import Page, PublishedForms
 from yanksync.core.project_state import Presence, PublishReason
-from yanksync.core.rules.lost_files import LostFile, page_with_lost_files
+from yanksync.core.rules.lost_file import LostFile
+from yanksync.core.rules.lost_files import page_with_lost_files
 from yanksync.mirror.context import Mirror, log
 from yanksync.mirror.run_totals import RunTotals
 from yanksync.output.comparison import is_as_expected
@@ -59,7 +60,7 @@ WHY_REMOVED = {
 """Why a project leaves the output, for people."""
 
 BATCH = 500
-_RENDERERS = 2  # compression lets go of the interpreter's lock; rendering does not
+_RENDERERS = 2  # compression releases the interpreter's lock; rendering does not
 
 
 def publish(
@@ -67,9 +68,9 @@ def publish(
 ) -> None:
     """Publish these projects as the state has them, and record it.
 
-    ``pages`` are those that are at hand; the others are read from the state. Without any, it is
-    done in parts, however large the pages are. Raises :class:`PublishError` or
-    :class:`StateError`; what was not noted as published stays unpublished.
+    ``pages`` are pages in memory; the others are read from the state. Without any, it is done in
+    parts, however large the pages are. Raises :class:`PublishError` or :class:`StateError`; what
+    was not noted as published stays unpublished.
     """
     if not queued:
         return
@@ -94,8 +95,8 @@ def _publish(mirror: Mirror, queued: Sequence[QueuedProject], pages: Mapping[int
 class Publisher:
     """Publishes one batch in a thread while the next is fetched.
 
-    The state is used in the caller's thread alone: before (:meth:`begin`) and after
-    (:meth:`settle`). Nothing may be recorded between the two, or it would be taken for published.
+    Only the caller's thread uses the state: before (:meth:`begin`) and after (:meth:`settle`).
+    Nothing may be recorded between the two, because it would count as published.
     """
 
     def __init__(self, mirror: Mirror) -> None:
@@ -103,7 +104,7 @@ class Publisher:
         self._stack = ExitStack()
         self._pool: ThreadPoolExecutor | None = None  # an empty pass needs none
         self._under_way: Future[PublishOutcome] | None = None
-        self._conditions = ExitStack()  # of what is under way
+        self._conditions = ExitStack()  # of the current batch
 
     def __enter__(self) -> Publisher:
         return self
@@ -113,7 +114,7 @@ class Publisher:
         self._conditions.close()
 
     def begin(self, queued: Sequence[QueuedProject], pages: Mapping[int, Page]) -> None:
-        """Begin to publish these projects, whose writing is noted as begun already."""
+        """Begin to publish these projects; the state knows that."""
         if queued:
             wanted = load_batch(self._mirror, queued, pages)
             self._pool = self._pool or self._stack.enter_context(_threads(1, "publish"))
@@ -123,7 +124,7 @@ class Publisher:
     def settle(self) -> None:
         """Wait for the current batch, and commit what it published.
 
-        Raises what :func:`publish` raises.
+        Raises the errors of :func:`publish`.
         """
         under_way, self._under_way = self._under_way, None
         if under_way is not None:
@@ -139,29 +140,29 @@ def _threads(count: int, name: str) -> ThreadPoolExecutor:
 
 
 class RenderedProject(Struct, frozen=True):
-    """One project, as it is published."""
+    """One project, ready to be published."""
 
     queued: QueuedProject
     row: ProjectRow
-    work: Operation | None  # None: the output is as it should be
-    forms: PublishedForms | None  # what is published once the work is done; None: nothing
-    unsure: bool = False  # files may have stood there that the state knows nothing of
-    applied: AppliedRules | None = None  # what the rules made of it; None: there are none
-    offered: OfferedFiles | None = None  # for its copies; None: files are not copied
+    work: Operation | None  # None: the output is already right
+    forms: PublishedForms | None  # published after the work is done; None: no page
+    unsure: bool = False  # there may have been files that the state does not know
+    applied: AppliedRules | None = None  # the effect of the rules; None: there are no rules
+    offered: OfferedFiles | None = None  # its files; None: files are not copied
 
 
 class PublishOutcome(Struct, frozen=True):
-    """What came of a batch."""
+    """The result of a batch."""
 
     renderings: list[RenderedProject]
-    failures: dict[str, str]  # by project: why its files could not be brought to what they should
-    fatal: bool  # nothing could be written, and nothing more can
+    failures: dict[str, str]  # by project: why its files could not be written
+    fatal: bool  # nothing can be written any more
 
 
 def load_batch(
     mirror: Mirror, queued: Sequence[QueuedProject], pages: Mapping[int, Page]
 ) -> list[PublishTask]:
-    """Read from the state what publishing needs of it."""
+    """Read everything from the state that publishing needs."""
     if withholds_pages(mirror):
         return []
     rows = {row.id: row for row in mirror.state.projects.by_id([one.id for one in queued])}
@@ -182,7 +183,7 @@ def _conditions(mirror: Mirror, wanted: Sequence[PublishTask]) -> AbstractContex
 
 
 def _apply(mirror: Mirror, wanted: Sequence[PublishTask]) -> PublishOutcome:
-    """Render and write; touches the output and nothing else."""
+    """Render and write; this uses only the output."""
     renderings = _render_all(mirror, wanted)
     works = [rendering.work for rendering in renderings if rendering.work is not None]
     failures = mirror.store.apply(works)
@@ -191,7 +192,7 @@ def _apply(mirror: Mirror, wanted: Sequence[PublishTask]) -> PublishOutcome:
 
 
 def mark_published(mirror: Mirror, outcome: PublishOutcome) -> None:
-    """Commit what is published now; the files are synced already."""
+    """Commit the published digests; the files are synced already."""
     _mark(mirror, outcome)
     if mirror.settings.copies_files:
         from yanksync.sync.package_files.withdraw import take_out  # start-up: few copy files
@@ -204,7 +205,7 @@ def mark_published(mirror: Mirror, outcome: PublishOutcome) -> None:
 def report_failures(totals: RunTotals, failures: Mapping[str, str], *, fatal: bool) -> None:
     """Log the projects that could not be published, each once.
 
-    Raises :class:`PublishError` instead where there is no point in more: the disk is full.
+    Raises :class:`PublishError` instead if nothing more can be written, because the disk is full.
     """
     name, why = next(iter(failures.items()))
     error = PublishError(layout.directory(name), f"{why} ({len(failures)} not published)")
@@ -228,9 +229,9 @@ def _wanted(
     rows: Mapping[int, ProjectRow],
     pages: Mapping[int, Page],
 ) -> Iterator[PublishTask]:
-    """Yield what is to be published of each project.
+    """Yield each project as it must be published.
 
-    One that cannot be read stops no other.
+    A project that cannot be read does not stop the others.
     """
     lost = mirror.state.lost_files.by_project([one.id for one in queued if one.id not in pages])
     for one in queued:
@@ -249,7 +250,7 @@ def _wanted(
 def _page(
     mirror: Mirror, one: QueuedProject, row: ProjectRow, page: Page | None, lost: Sequence[LostFile]
 ) -> Page | None:
-    """Return the page to publish; None when the project is to go."""
+    """Return the page to publish; None: remove the project."""
     if row.presence is not Presence.PRESENT or one.reason is PublishReason.EXCLUDED:
         return None
     return visible_page(row, page or page_with_lost_files(recorded_page(mirror, row), lost))
@@ -338,7 +339,7 @@ def _note_removal(mirror: Mirror, rendering: RenderedProject) -> None:
 
 
 def _note_copies(mirror: Mirror, outcome: PublishOutcome) -> None:
-    """Note which files the pages want copies of. Use inside a transaction."""
+    """Note the files that pages want copies of. Use inside a transaction."""
     if not mirror.settings.copies_files:
         return
     from yanksync.sync.package_files.copies import (  # start-up: few copy files
@@ -354,7 +355,7 @@ def _note_copies(mirror: Mirror, outcome: PublishOutcome) -> None:
 
 
 def _named(row: ProjectRow) -> dict[str, str]:
-    """Return what the log says beside the text."""
+    """Return the project as an extra key of a log record."""
     return {"project": row.name}
 
 
@@ -374,8 +375,8 @@ def _newly_published(outcome: PublishOutcome) -> Iterator[tuple[str, int, int]]:
 def _changed(outcome: PublishOutcome) -> Iterator[tuple[str, Iterable[str]]]:
     """Yield the touched projects, with possible compressed copies.
 
-    A run that was killed may have removed files that it did not note, and the output been lost
-    since: nothing is there, and a copy of the output still has them.
+    A killed run may have removed files without noting that. Then the output lacks these files, but
+    a copy of the output still has them, so they are named, too.
     """
     for rendering in outcome.renderings:
         row = rendering.row

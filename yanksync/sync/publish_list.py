@@ -1,6 +1,7 @@
 """Stage 8: writes the list of projects.
 
-It is written after the pages, so a follower of the list finds no page older than the list says.
+It is written after the pages, so a follower of the list never finds a page that is older than its
+row.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ ANY_COPIES = " ".join((*layout.SUFFIX, LEGACY))
 def publish_list(mirror: Mirror) -> None:
     """Write the list of projects if it is due.
 
-    It is due when projects came or went, or after ``list_interval`` for serials.
+    It is due when projects come or go, and for new serials after ``list_interval``.
     """
     facts = mirror.state.facts
     now = mirror.now()
@@ -79,9 +80,9 @@ def list_forms(mirror: Mirror, serial: int | None) -> tuple[ListForm, ...]:
 
 
 def _digested(form: ListForm, digests: dict[str, str]) -> Iterator[bytes]:
-    """Yield a form, and leave in ``digests`` what was written.
+    """Yield a form, and store its digest in ``digests``.
 
-    Its serials age (``verify``).
+    ``verify`` compares with it, because the serials change later.
     """
     engine = new_digest()
     for chunk in form.chunks():

@@ -1,6 +1,6 @@
-"""What is published of a project.
+"""Makes the published forms of a project.
 
-Its held page as the configuration wants it, in all forms.
+They follow from its held page and the configuration.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def held_page(mirror: Mirror, row: ProjectRow) -> Page | None:
 
 
 def shown_page(mirror: Mirror, page: Page) -> Page:
-    """Return what is offered of a page, with upstream's addresses.
+    """Return the offered part of a page, with upstream's addresses.
 
-    The rules of :mod:`yanksync.mirror.offers` change nothing on it.
+    The rules of :mod:`yanksync.mirror.offers` are not applied here.
     """
     page = page_without_forgotten(page, mirror.forgotten)
     page = offered_page(page, mirror.settings.mirror.yanked.value)
@@ -77,9 +77,9 @@ def shown_page(mirror: Mirror, page: Page) -> Page:
 def page_with_kept(
     row: ProjectRow, page: Page | None, copies: Sequence[PackageFile]
 ) -> Page | None:
-    """Return upstream's page with the files that stay although upstream removed them.
+    """Return upstream's page with kept files that upstream removed.
 
-    The rules of the mirror judge all of them. None: there is neither.
+    The rules of the mirror judge all these files. None: there are none.
     """
     if not any(one.kept for one in copies):
         return page
@@ -96,10 +96,10 @@ def page_with_kept(
 def published_part(
     mirror: Mirror, page: Page | None, shown: Page | None, copies: Sequence[PackageFile]
 ) -> Page | None:
-    """Return what the project's page has of ``shown``.
+    """Return the part of ``shown`` for the project's own page.
 
-    None: there is no page. ``page`` is upstream's. Kept files may be for the index of deleted files
-    alone.
+    None: there is no page. ``page`` is upstream's. Some kept files may be only for the index of
+    deleted files.
     """
     if shown is None or not any(one.kept for one in copies):
         return shown
@@ -118,8 +118,8 @@ def published_part(
 def render_forms(mirror: Mirror, page: Page, copies: Sequence[PackageFile] = ()) -> RenderedForms:
     """Return all forms of a page that :func:`shown_page` returned.
 
-    ``copies`` are those of its files, which the forms link to. Followers of the older JSON form
-    download files by themselves: they get upstream's addresses.
+    The forms link to ``copies`` of its files. Followers of the older JSON form get upstream's
+    addresses, because they download the files themselves.
     """
     legacy = None
     if mirror.settings.mirror.legacy_json:
@@ -143,8 +143,8 @@ def render_forms(mirror: Mirror, page: Page, copies: Sequence[PackageFile] = ())
 def for_followers(page: Page, copies: Sequence[PackageFile]) -> Page:
     """Return a page with upstream's addresses: followers download from there.
 
-    Files without one are left out: those that upstream has no more, and those of a page that was
-    read back from the output, of which the state knows no copy.
+    Files without such an address are left out. These are files that upstream no longer has, and
+    files of a page that was read from the output, if the state knows no copy of them.
     """
     if not copies and all("://" in file.url for file in page.files):
         return page

@@ -1,6 +1,6 @@
-"""Stage 4: answers → state, one transaction for each batch.
+"""Stage 4: records answers, in one transaction for each batch.
 
-Weighs each answer (R3, R7), keeps what is true, and notes what that changed for the history (R6).
+It judges each answer (R3, R7), stores true pages, and notes their changes for the history (R6).
 """
 
 from __future__ import annotations
@@ -18,11 +18,8 @@ from yanksync.core.rules.averted import HiddenReleases
 from yanksync.core.rules.fetch_plan import DAY, STALE_LIMIT, FetchTask, recheck_due
 from yanksync.core.rules.journal_entries import EntryKind
 from yanksync.core.rules.loss_history import EarliestExplanation
-from yanksync.core.rules.lost_files import (
-    LostFile,
-    page_with_lost_files,
-    previously_shown,
-)
+from yanksync.core.rules.lost_file import LostFile
+from yanksync.core.rules.lost_files import page_with_lost_files, previously_shown
 from yanksync.core.rules.page_diff import (
     BEFORE_ALL,
     PendingDiff,
@@ -62,13 +59,13 @@ from yanksync.sync.record_losses import LossRecorder, first_and_count
 
 
 class RecordResult(Struct):
-    """What recording a batch leaves to do."""
+    """The work that is left after recording a batch."""
 
     queued: list[QueuedProject] = field(default_factory=list)  # pages to publish now
-    pages: dict[int, Page] = field(default_factory=dict)  # as they are published, by project id
+    pages: dict[int, Page] = field(default_factory=dict)  # pages to publish, by project id
     # (look, why, stale)
     to_retry: list[tuple[FetchResult, str, bool]] = field(default_factory=list)
-    missing: list[FetchResult] = field(default_factory=list)  # 404s that nothing explains: maybe an
+    missing: list[FetchResult] = field(default_factory=list)  # unexplained 404s: maybe an
     # outage, which only the other answers of the pass show
     succeeded: int = 0  # answers that show that upstream is well
 
@@ -76,7 +73,7 @@ class RecordResult(Struct):
 def record(mirror: Mirror, fetched: Sequence[FetchResult], *, is_up: bool = False) -> RecordResult:
     """Record a batch of answers; return what to publish and retry.
 
-    Without ``is_up`` a 404 that nothing explains is put aside.
+    Without ``is_up`` an unexplained 404 is put aside.
     """
     batch = RecordResult()
     recorder = _Recorder(mirror, batch, is_up=is_up)
@@ -119,7 +116,7 @@ class _Recorder:
         return row
 
     def load(self, projects: Sequence[int]) -> None:
-        """Read what the state has of these projects, beside their rows."""
+        """Read the facts of the state about these projects."""
         self.losses.load(projects)
         self._times.load(projects)
 
@@ -151,7 +148,7 @@ class _Recorder:
     def _take_verdict(
         self, result: FetchResult, row: ProjectRow, verdict: Verdict, effects: Effects
     ) -> None:
-        """Do what the verdict says, and log it."""
+        """Carry out the verdict, and log it."""
         if isinstance(verdict, Accept):
             self._record(result, row, verdict, effects)
             return
@@ -196,9 +193,9 @@ class _Recorder:
         )
 
     def _expectation(self, task: FetchTask) -> Expectation:
-        """Return what the look is for.
+        """Return what the fetch is for.
 
-        A doubt too young to be confirmed is none yet (R7).
+        A doubt that is too young to be confirmed does not count yet (R7).
         """
         age = self._now - (
             self._now + 1 if task.unconfirmed_since is None else task.unconfirmed_since
@@ -222,7 +219,7 @@ class _Recorder:
         due = recheck_due(row.name, self._now, self._mirror.settings.upstream.sweep_days)
         if due is None or row.presence is Presence.PRESENT or task.required_serial is not None:
             return due
-        # No list says which serial its page must reach: a CDN may have given an old one.
+        # No list gives the serial that its page must reach, so a CDN may have given an old page.
         return min(due, self._now + STALE_LIMIT)
 
     def _record(
@@ -278,7 +275,8 @@ class _Recorder:
     ) -> bool:
         """Return whether upstream stopped sending upload-times, so that cooldown would hide all.
 
-        The published page stays until a pass finds them again, or the configuration allows it.
+        The published page stays until a pass finds upload-times again, or until the configuration
+        allows files without them.
         """
         if before is None or not loses_upload_times(before, page):
             return False
@@ -326,7 +324,7 @@ class _Recorder:
                 low=BEFORE_ALL if low is None and not first else low,
                 high=page.serial,
                 changes=tuple(some),
-                # Once is enough, but where the page yanks files that belong to no version.
+                # Once is enough, unless the page yanks files without a version.
                 reasons=reasons if low == since or _yank_unversioned(some) else (),
                 hidden=hidden if some else None,
             )
@@ -340,9 +338,9 @@ class _Recorder:
             self._state.history_times.recorded(row.name, above, upto, self._now)
 
     def _note_traits(self, result: FetchResult, page: Page) -> None:
-        """Note what upstream is like.
+        """Note facts about upstream as a whole.
 
-        Whether it gives serials (R3), whether it has JSON (R15).
+        They are whether it gives serials (R3), and whether it has JSON (R15).
         """
         if page.serial is not None and not self._serials:
             self._serials = True
@@ -364,7 +362,7 @@ def _yank_unversioned(changes: Iterable[PageChange]) -> bool:
 
 
 def postpone(mirror: Mirror, again: Iterable[tuple[FetchResult, str, bool]]) -> None:
-    """Leave looks that brought nothing, twice, for a later pass (R3)."""
+    """Leave fetches that failed twice for a later pass (R3)."""
     now = mirror.now()
     with mirror.state.transaction():
         for result, why, stale in again:

@@ -1,6 +1,6 @@
 """Records the files that upstream's pages lost.
 
-They stay published until that is decided (R8).
+They stay published until the loss is decided (R8).
 """
 
 from __future__ import annotations
@@ -13,12 +13,8 @@ from yanksync.core.model import Page
 from yanksync.core.policies.cooldown import FileTimes
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.journal_entries import JournalEvent
-from yanksync.core.rules.lost_files import (
-    LostFile,
-    Observation,
-    confirm_lost,
-    find_lost_files,
-)
+from yanksync.core.rules.lost_file import LostFile, Observation
+from yanksync.core.rules.lost_files import confirm_lost, find_lost_files
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.project_rows import ProjectRow
 from yanksync.sync.published_page import held_page
@@ -60,7 +56,7 @@ class LossRecorder:
     ) -> tuple[LostFile, ...]:
         """Return the files that stay published although ``page`` takes them away (R8).
 
-        ``times`` are those of the files of ``before``.
+        ``times`` are the times of the files of ``before``.
         """
         held = None if before is None else replace(before, serial=row.minimum_serial)
         hidden = () if before is None else self._mirror.offers.published.hidden(before, times)
@@ -72,7 +68,7 @@ class LossRecorder:
         ``before`` is the page that was published; None: there is none, or the project was removed.
         """
         if before is None and row.presence is not Presence.NEW:
-            before = held_page(self._mirror, row)  # of the project that was removed
+            before = held_page(self._mirror, row)  # the page of the removed project
         known = () if before is None else before.files
         known += tuple(one.file for one in self.of(row))
         left = {(file.filename, file.hashes) for file in shown.files} if known else ()
@@ -88,7 +84,7 @@ class LossRecorder:
     def keep(self, row: ProjectRow, lost: Sequence[LostFile]) -> None:
         """Store what is lost.
 
-        The page of unconfirmed losses is fetched again (R7).
+        A page with unconfirmed losses is fetched again (R7).
         """
         before = self.of(row)
         if before != tuple(lost):
@@ -107,9 +103,9 @@ class LossRecorder:
             self._recheck_later(row, vanished)
 
     def _report_new_hashes(self, row: ProjectRow, rehashed: Sequence[LostFile]) -> None:
-        """Tell of files that have another hash.
+        """Log files that have another hash.
 
-        All of them are published, or none is.
+        Either all of them are published, or none.
         """
         if not rehashed:
             return

@@ -1,4 +1,4 @@
-"""Publishes what waits, removals first, once the guards have judged them."""
+"""Publishes waiting projects after the guards have judged removals."""
 
 from __future__ import annotations
 
@@ -8,11 +8,8 @@ from collections.abc import Iterable
 from yanksync.core.errors import InvalidAnswer
 from yanksync.core.project_state import PublishReason
 from yanksync.core.rules.loss_history import removal_changes
-from yanksync.core.rules.lost_files import (
-    LostFile,
-    page_with_lost_files,
-    remembered,
-)
+from yanksync.core.rules.lost_file import LostFile
+from yanksync.core.rules.lost_files import page_with_lost_files, remembered
 from yanksync.core.rules.page_diff import yank_reasons
 from yanksync.core.rules.removal_guard import RemovalCounts, judge_removals
 from yanksync.mirror.context import Mirror, log
@@ -55,7 +52,7 @@ def publish_removals(mirror: Mirror) -> None:
         lossy = hold_excess_removals(mirror)
     if lossy is None:
         return
-    for start in range(0, len(lossy), BATCH):  # a person may have let very many go
+    for start in range(0, len(lossy), BATCH):  # a person may have approved very many
         publish(mirror, state.publish_queue.queued(lossy[start : start + BATCH]))
     after = 0
     while awaiting := state.publish_queue.take(BATCH, after):
@@ -68,10 +65,10 @@ def publish_removals(mirror: Mirror) -> None:
 
 
 def hold_excess_removals(mirror: Mirror) -> list[int] | None:
-    """Hold what goes beyond the guards' limits, and let the rest go.
+    """Hold removals above the guards' limits, and release the others.
 
-    Returns the projects that are to be published without files they lost; None when there is
-    nothing to judge and nothing approved.
+    Returns the projects to publish without their lost files. None: there is nothing to judge, and
+    nothing is approved.
     """
     state = mirror.state
     for reason in _JUDGED:
@@ -91,8 +88,8 @@ def hold_excess_removals(mirror: Mirror) -> list[int] | None:
 def report_held(totals: RunTotals, *, failed: bool = False) -> None:
     """Log what guards hold at the end of a pass.
 
-    Not before: upstream may have taken back meanwhile what was held at the beginning. It is an
-    error when it is what the exit code says; a pass that ``failed`` has another one.
+    It is logged only then, because a loss that was held at the beginning may be over. It is an
+    error if it decides the exit code; a pass that ``failed`` has another exit code.
     """
     level = logging.WARNING if failed or totals.problem is not None else logging.ERROR
     for text in totals.held.values():
@@ -130,7 +127,7 @@ def _is_everything(mirror: Mirror, lossy: frozenset[int]) -> bool:
 def _keeps_files(mirror: Mirror, project: int) -> bool:
     (row,) = mirror.state.projects.by_id([project])
     if row.is_only_published:
-        return True  # nothing was lost of its page, which the state does not know
+        return True  # the state does not know its page, so no loss is known
     lost = [
         one for one in mirror.state.lost_files.one(project) if not (one.vanished and one.confirmed)
     ]
@@ -165,7 +162,7 @@ def _let_go(mirror: Mirror, projects: Iterable[int]) -> list[int]:
         try:
             recorded = recorded_page(mirror, row)
             page = page_with_lost_files(recorded, left)
-        except InvalidAnswer:  # it is logged when it is to be published
+        except InvalidAnswer:  # publishing it logs the error
             continue
         state.projects.set_yanked(row.id, len(yank_reasons(page)))
         low = gone[0].low

@@ -1,6 +1,6 @@
-"""Withdraws what upstream withdrew where the output takes no page.
+"""Follows upstream's withdrawals if the output accepts no page.
 
-That needs hardly any room.
+This needs hardly any room.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _NAMED = 5  # withdrawals that are logged
 
 
 def withdraw_what_can_go(mirror: Mirror, failure: PublishError) -> None:
-    """Follow upstream's withdrawals as far as the output lets, after ``failure`` (R9).
+    """Follow upstream's withdrawals as far as possible, after ``failure`` (R9).
 
-    Quarantined pages and removed projects go, and package files are moved out of service. What
-    cannot be taken away is logged.
+    Quarantined pages and removed projects are deleted, and package files are moved out of service.
+    Failures are logged.
     """
     if mirror.state.facts.published_list.written is None:  # a first build withdraws nothing
         return
     if mirror.settings.copies_files:
         with suppress(PublishError):
-            mirror.packages.keep_incoming(())  # its room may be what a page needs
+            mirror.packages.keep_incoming(())  # a page may need its room
     mirror = apply_selection(with_rules(mirror))
     try:
         check_address(mirror)
@@ -61,6 +61,6 @@ def _report(mirror: Mirror, failure: PublishError) -> None:
 
 
 def _attempt(step: Callable[[], object]) -> None:
-    """Make a step; the next one may succeed where it fails."""
-    with suppress(PublishError):  # ``failure`` is raised in the end
+    """Make a step; if it fails, the next one may still succeed."""
+    with suppress(PublishError):  # the caller raises ``failure`` in the end
         step()

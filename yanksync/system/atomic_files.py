@@ -1,6 +1,6 @@
-"""Files that others read.
+"""Replaces files that other programs read.
 
-Each is replaced in one step, and they see all of it or the old one.
+Each is replaced in one step, so that readers see the whole new file or the old one.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ def write_atomically(path: Path, temporary: str, chunks: Iterable[str], *, lasti
 
     The mode is 0644 under the umask.
 
-    ``temporary`` is its name until then: the same in every run, so that none is left over.
-    With ``lasting`` it is on stable storage in the end. Raises :class:`OSError`.
+    ``temporary`` is its name until then. It is the same in every run, so that no file is left over.
+    With ``lasting`` it is on stable storage at the end. Raises :class:`OSError`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(temporary)
@@ -55,7 +55,7 @@ _NEW = (
 def create_new(path: str) -> int:
     """Create a file for writing; return its descriptor.
 
-    It replaces one that a run left when it died.
+    It replaces a file that a dead run left.
 
     It is a new file: a link of that name is never followed.
     """

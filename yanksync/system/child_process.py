@@ -14,9 +14,9 @@ from typing import IO
 
 from yanksync.core.errors import DeliveryError
 
-_LAST = 2000  # bytes of its output that are looked at
-_MOST = 16 << 20  # bytes of output after which it is no use to wait: it would fill the disk
-_LOOK = 0.05  # seconds between looks at that
+_LAST = 2000  # bytes of its output that are read
+_MOST = 16 << 20  # bytes of output: a command that writes more would fill the disk
+_LOOK = 0.05  # seconds between two checks of that
 
 
 def run_child(
@@ -26,15 +26,15 @@ def run_child(
 
     Returns when it ends with 0.
 
-    After ``seconds`` it is killed, with everything that it has started. Files are at both of its
-    ends, so that one that does not read or does not stop writing costs no memory. Raises
+    After ``seconds`` it is killed, with everything that it has started. Its input and output are
+    files, so that a command that does not read, or never stops writing, costs no memory. Raises
     :class:`DeliveryError`, with the last line that it wrote.
     """
     with _file(lines) as stdin, _file(()) as output:
         child = _Child(command, stdin, output, environ)
         try:
             code = _wait(child.begun(), output, seconds)
-        except BaseException:  # a signal: it must not work on when the lock is free
+        except BaseException:  # after a signal it must not go on while the lock is free
             child.kill()
             raise
         if isinstance(code, str):
@@ -46,7 +46,7 @@ def run_child(
 
 
 def _wait(process: subprocess.Popen[bytes], output: IO[bytes], seconds: float) -> int | str:
-    """Return how a command ended, or why it is to be killed."""
+    """Return how a command ended, or why it must be killed."""
     end = time.monotonic() + seconds
     while True:
         try:
@@ -74,7 +74,7 @@ def _file(lines: Iterable[str]) -> IO[bytes]:
 class _Child(threading.Thread):
     """Starts the command, in a thread.
 
-    A signal to ours cannot come between it and its handle.
+    So a signal to this process cannot come between its start and its handle.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class _Child(threading.Thread):
                 stderr=subprocess.STDOUT,
                 cwd=os.path.abspath(os.sep),
                 env=self._environ,
-                start_new_session=True,  # a group of its own: its children end with it
+                start_new_session=True,  # a separate group: its children end with it
             )
         except OSError as error:
             self._problem = error.strerror or str(error)

@@ -1,6 +1,6 @@
-"""One run on a mirror at a time (rule R11).
+"""Allows only one run at a time on a mirror (rule R11).
 
-A lock that the system frees when the process dies.
+The system frees the lock when the process dies.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
-_TRIES = 5  # a look at the lock (see holder) takes it for a moment
+_TRIES = 5  # ``holder`` takes the lock for a moment to check it
 _PAUSE = 0.02  # seconds between tries
 
-# A user who can write in the directory could make this overwrite a file of another user.
+# Otherwise a user who can write in the directory could make this overwrite another user's file.
 _SAFE = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 _FLAGS = os.O_RDWR | os.O_CREAT | _SAFE
 
@@ -55,7 +55,7 @@ def lock_path(state: Path) -> Path:
 
 
 class Holder(Struct, frozen=True, kw_only=True):
-    """The run that holds a lock, as it says itself."""
+    """The run that has a lock, by its own text."""
 
     who: str  # "process 4711 on host"
     since: float | None = None  # UTC seconds
@@ -69,9 +69,9 @@ class Holder(Struct, frozen=True, kw_only=True):
 def lock(state: Path, command: str = "") -> Iterator[None]:
     """Hold the lock of the mirror with ``state`` for ``command``.
 
-    The file stays when the lock is released: deleting it would let two runs hold two locks of one
-    name. Raises :class:`LockHeld` at once when another run has it, and :class:`StateError` when
-    the file cannot be made, or its file system has no locks.
+    The file stays when the lock is released: after a deletion two runs could have two locks of one
+    name. Raises :class:`LockHeld` at once if another run has it, and :class:`StateError` if the
+    file cannot be made or its file system has no locks.
     """
     path = lock_path(state)
     try:
@@ -90,7 +90,7 @@ def lock(state: Path, command: str = "") -> Iterator[None]:
             raise LockHeld(str(path), _holder(descriptor)) from error
         except OSError as error:  # NFS without a lock service, some FUSE and SMB file systems
             raise StateError(str(path), _unlockable(error)) from error
-        with suppress(OSError):  # a full disk: the lock is held, without a text that says by whom
+        with suppress(OSError):  # a full disk: this run has the lock, but without a text
             os.ftruncate(descriptor, 0)
             itself = f"{os.getpid()} {int(time.time())} {socket.gethostname()}"
             os.pwrite(descriptor, f"{itself}\n{command}".encode(), 0)
@@ -115,14 +115,14 @@ def note_progress(state: Path, phase: str, done: int, total: int) -> None:
 
     :func:`holder` reads it.
 
-    What cannot be written is left out: the run goes on without it.
+    If it cannot be written, the run goes on without it.
     """
     with suppress(OSError):
         descriptor = os.open(lock_path(state), os.O_RDWR | _SAFE)
         try:
             lines = os.pread(descriptor, 1000, 0).split(b"\n")[:2]
             text = b"\n".join([*lines, f"{done} {total} {phase}".encode()])
-            os.pwrite(descriptor, text.ljust(200), 0)  # over all that was there, in one step
+            os.pwrite(descriptor, text.ljust(200), 0)  # replaces the earlier text in one step
         finally:
             os.close(descriptor)
 
@@ -146,7 +146,7 @@ def holder(state: Path) -> Holder | None:
 
 
 def _parsed(content: bytes) -> Holder:
-    """Return what a holder wrote.
+    """Return the text of a holder, as a value.
 
     "PID SECONDS HOST", its command, "DONE TOTAL PHASE".
     """
@@ -173,7 +173,7 @@ def _unlockable(error: OSError) -> str:
 
 
 def _holder(descriptor: int) -> str:
-    """Return what the holder wrote of itself, for a person."""
+    """Return the holder's text about itself, for a person."""
     found = _parsed(os.pread(descriptor, 1000, 0))
     return found.who if found.since is None else f"{found.who}, since {_moment(found.since)}"
 
@@ -183,7 +183,7 @@ def _moment(seconds: float) -> str:
 
 
 def held_since(state: Path) -> float | None:
-    """Return since when another run has the lock; None: unknown."""
+    """Return when another run took the lock; None: unknown."""
     try:
         return _parsed(lock_path(state).read_bytes()[:1000]).since
     except OSError:

@@ -1,4 +1,4 @@
-"""Brings files to stable storage, singly or in batches."""
+"""Writes files to stable storage, one by one or in batches."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sync_directories(paths: Sequence[str], root: str) -> OSError | None:
 def prepare_fork() -> None:
     """Load what a large batch needs, and release free memory.
 
-    A child process would have both as well.
+    Otherwise each child process would have both.
     """
     trim = getattr(_libc(), "malloc_trim", None)
     if trim is not None:  # glibc
@@ -49,7 +49,7 @@ def prepare_fork() -> None:
 
 
 def die_with_parent() -> None:
-    """Let this process be killed when its parent ends, however that is."""
+    """Let this process be killed when its parent ends in any way."""
     libc = _libc()
     if libc is not None:
         libc.prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -1,7 +1,7 @@
 """Sends short messages over HTTP, each with a hard time limit.
 
-This is not upstream's wire: the operator chose the receiver, nothing is read of the answer
-but its status, and a receiver that hangs, drips or redirects must not hold a pass up.
+This is not for upstream. The operator chose the receiver, and only the status of the answer is
+read. A receiver that hangs, sends byte by byte or redirects must not delay a pass.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 
 class NoRedirectSession(requests.Session):
-    """A session that sees no redirects.
+    """A session that ignores redirects.
 
-    requests reads the whole body of one, to prepare the next request, even when it is told not to
-    follow: an endless body would fill the memory.
+    requests reads the whole body of a redirect to prepare the next request, even if it must not
+    follow it. An endless body would fill the memory.
     """
 
     def get_redirect_target(self, resp: requests.Response) -> None:
@@ -48,13 +48,13 @@ class PostThread(threading.Thread):
         self._headers = {"User-Agent": f"yanksync/{__version__}", **headers}
         self._seconds = seconds
         self.problem: str | None = f"no answer within {seconds:.3g} s"
-        self.passing = False  #: whether it makes sense to try at once again
+        self.passing = False  #: True: it makes sense to try again at once
 
     def run(self) -> None:
-        """Send it, and note what came of it."""
+        """Send the message, and note the result."""
         try:
             with NoRedirectSession() as session:
-                # What the operator says of this very address comes before what .netrc does.
+                # Credentials in this address have priority over those in .netrc.
                 if named := credentials(self._url):
                     session.auth = named
                 elif any(name.lower() == "authorization" for name in self._headers):
@@ -64,8 +64,8 @@ class PostThread(threading.Thread):
                     data=self._body,
                     headers=self._headers,
                     timeout=self._seconds,
-                    allow_redirects=False,  # what is sent is for whom the operator has named
-                    stream=True,  # the body is of no interest, and may be endless
+                    allow_redirects=False,  # the message is only for the named receiver
+                    stream=True,  # the body is not needed, and may be endless
                 )
                 answer.close()
         except requests.Timeout:
@@ -101,8 +101,9 @@ def post(
 ) -> None:
     """Send ``body``; return when an answer with 2xx came.
 
-    What breaks off, or answers that it may pass, is tried three times, a second and two apart, and
-    all of it takes ``seconds`` at the most. Raises :class:`DeliveryError`.
+    After a broken connection, or a status that may be temporary, this tries again: three times in
+    all, with pauses of one and two seconds. All tries together take ``seconds`` at most. Raises
+    :class:`DeliveryError`.
     """
     until, problem = time.monotonic() + seconds, None
     for attempt in range(_TRIES):
@@ -115,7 +116,7 @@ def post(
             sleep(pause)
         sending = PostThread(url, body, headers, left)
         sending.start()
-        sending.join(left)  # a name that is not resolved, a header that drips: all of it counts
+        sending.join(left)  # a slow name server and slow headers count, too
         problem = sending.problem
         if problem is None:
             return

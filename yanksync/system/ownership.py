@@ -1,6 +1,6 @@
-"""Who owns files that this process may not write.
+"""Finds the owner of files that this process may not write.
 
-Often they are another user's.
+Often they belong to another user.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ def ownership_hint(path: Path) -> str:
 
     If there is no ``path``, the nearest directory above counts.
 
-    The text follows an error; "" if this user owns it, or where there are no owners.
+    The text is added to an error. It is "" if this user owns the path, or if there are no owners.
     """
     found = _owner(path)
     if found is None or found[1] == os.geteuid():

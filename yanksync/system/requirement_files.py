@@ -1,6 +1,6 @@
 """Reads requirements files as pip does, with what they include.
 
-The owner of pip's parser.
+Only this module uses pip's parser.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("yanksync")
 
-_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # as pip has it
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")  # the same as in pip
 _SCHEME = re.compile(r"(https?|file|ftp):", re.IGNORECASE)
 
 
@@ -62,7 +62,7 @@ def _files(path: str, content: Callable[[str], bytes]) -> Iterator[RequirementsF
         content(here)  # reports what cannot be read
         try:
             file = RequirementsFile.from_file(here)
-        except (ValueError, LookupError, RecursionError) as error:  # of its encoding, mostly
+        except (ValueError, LookupError, RecursionError) as error:  # mostly about its encoding
             raise InputFileError(here, f"cannot be read: {error}") from error
         _check(file)
         yield file

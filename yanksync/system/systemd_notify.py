@@ -1,4 +1,4 @@
-"""Tells systemd how the service is.
+"""Reports the status of the service to systemd.
 
 It sends one datagram, as sd_notify(3) describes. Outside systemd ``NOTIFY_SOCKET`` is not set, and
 nothing is sent.
@@ -22,7 +22,7 @@ class SystemdNotifier:
         self._address: str | None = None
         if address.startswith(("/", "@")) and hasattr(socket, "AF_UNIX"):
             self._address = "\0" + address[1:] if address[0] == "@" else address  # abstract
-        self.watchdog = _watchdog(environ)  #: seconds in which it wants a sign of life, or None
+        self.watchdog = _watchdog(environ)  #: seconds until the watchdog acts, or None
 
     def notify(self, **facts: str | int) -> None:
         """Send ``facts`` such as ``READY=1``, and ignore errors."""

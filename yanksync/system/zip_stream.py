@@ -1,8 +1,7 @@
-"""A ZIP archive that is written as a stream.
+"""Writes a ZIP archive as a stream.
 
-What it takes does not grow with the entries.
-:mod:`zipfile` keeps an object for each entry until the end; here the list of entries goes to a
-temporary file (APPNOTE.TXT, 4.3).
+Its memory does not grow with the number of entries. :mod:`zipfile` keeps an object for each entry
+until the end. This module writes the list of entries to a temporary file (APPNOTE.TXT, 4.3).
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 _ENTRY = "<4s5H3I2H"  # of a local header, from its signature to the length of the extra field
 _LISTED = "<4s6H3I5H2I"  # of the central directory
-_DAY = 33  # 1 January 1980, the earliest: the same entries give the same bytes
+_DAY = 33  # 1 January 1980, the earliest date, so that equal entries give equal bytes
 _DEFLATED = 8
 _UTF8 = 0x800
 _ZIP64 = 45

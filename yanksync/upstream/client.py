@@ -1,4 +1,4 @@
-"""What the stages ask of upstream: its journal, its list, its pages."""
+"""The interface of the stages to upstream: journal, list and pages."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class RawList(Struct, frozen=True):
 
 
 class UpstreamClient:
-    """One package index. Safe for use by many threads, the journal aside."""
+    """One package index. Safe for many threads, except for the journal."""
 
     def __init__(self, settings: Settings, *, json_only: bool = False) -> None:
         """``json_only``: this upstream is known to answer JSON."""
@@ -143,9 +143,10 @@ class UpstreamClient:
         return RetryAfter.longest
 
     def last_serial(self) -> int | None:
-        """Return the journal's newest serial, asked for once. Raises what :meth:`entries` raises.
+        """Return the journal's newest serial, fetched once. Raises as :meth:`entries`.
 
-        To begin to follow from, an older answer is as good: what came since is read again.
+        For the beginning of following, an older answer is as good, because later entries are read
+        again.
         """
         if not self._asked:
             self._last, self._asked = self._journal.last_serial(), True
@@ -165,10 +166,10 @@ class UpstreamClient:
     ) -> Generator[tuple[W, RawPage | int | UpstreamError], None, None]:
         """Yield the result of each of ``wanted_pages`` when it comes.
 
-        It is what :meth:`page` returns or raises.
+        It is the result or the error of :meth:`page`.
 
-        ``workers`` are asked for at once. ``wanted_pages`` is drawn from only as fast as answers
-        are taken, in the caller's thread.
+        ``workers`` pages are fetched at once. Takes from ``wanted_pages`` only as fast as the
+        caller takes answers, in the caller's thread.
         """
         drawn = iter(wanted_pages)
         first = next(drawn, None)
@@ -191,7 +192,7 @@ class UpstreamClient:
                 came = self._came(wanted, outcome)
                 del outcome
                 yield wanted, came
-                del came  # before the next one is unpacked: both may be large
+                del came  # before the next one is unpacked, because both may be large
 
     def _came(self, wanted: WantedPage, outcome: Outcome) -> RawPage | int | UpstreamError:
         if isinstance(outcome, UpstreamError):
@@ -226,7 +227,7 @@ class UpstreamClient:
         return status == 404
 
     def first_look(self, url: str) -> FirstLook:
-        """Return the beginning of what ``url`` answers, asked as pages are.
+        """Return the beginning of the answer at ``url``.
 
         Raises :class:`yanksync.core.errors.UpstreamError`.
         """
@@ -242,7 +243,7 @@ class UpstreamClient:
         return self._checked(self._session.get(url, self._accept, etag, limit), what, etag)
 
     def _checked(self, answer: HttpAnswer, what: str, etag: str | None) -> HttpAnswer:
-        """Return an answer to what was asked. Raises :class:`InvalidAnswer` for any other."""
+        """Return the answer if it fits the request. Raises :class:`InvalidAnswer`."""
         if answer.status == 304 and etag is None:
             raise InvalidAnswer(what, "304, though nothing was asked for by ETag")
         if answer.status == 200 and self.json_only:
@@ -260,12 +261,12 @@ class UpstreamClient:
 
 
 def _raw(answer: HttpAnswer) -> RawPage | int:
-    """Return what a page's answer comes to."""
+    """Return the page from its answer."""
     if answer.status != 200:
         return answer.status
     return RawPage(answer.body, answer.content_type, answer.url, answer.etag, answer.serial)
 
 
 def user_agent(contact: str) -> str:
-    """Return who is asking (R13)."""
+    """Return the User-Agent (R13)."""
     return f"yanksync/{__version__}" + (f" ({contact})" if contact else "")

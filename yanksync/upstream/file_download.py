@@ -29,9 +29,9 @@ _RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/(?:([0-9]{1,18})|\*)\Z")
 
 
 class _NoPause(RetryAfter):
-    """Leaves it to the caller to pause.
+    """Makes no pause; the caller does.
 
-    Only one host of many asked for it.
+    Only one of many hosts asked for it.
     """
 
     def ask_for(self, seconds: float) -> None:
@@ -41,9 +41,9 @@ class _NoPause(RetryAfter):
 class Download(Struct, frozen=True):
     """The answer to one request."""
 
-    start: int  # the place of its first byte in the file
+    start: int  # position of its first byte in the file
     size: int | None  # bytes of the whole file; None: the host does not say
-    validator: str  # what If-Range says to continue it; "": it cannot be continued
+    validator: str  # value of If-Range to continue it; "": it cannot be continued
     chunks: Iterator[bytes]
 
 
@@ -51,7 +51,7 @@ class FileDownloads:
     """Asks the hosts of package files. Safe for use by many threads."""
 
     def __init__(self, settings: Settings, simple_url: str) -> None:
-        """Take ``simple_url``, whose credentials go to its own host alone."""
+        """Take ``simple_url``, whose credentials go only to its own host."""
         section = settings.upstream
         self._session = Session(
             SessionOptions(
@@ -74,10 +74,10 @@ class FileDownloads:
     def open(self, url: str, start: int = 0, validator: str = "") -> Iterator[Download]:
         """Ask for a file from the byte ``start`` on.
 
-        The answer begins at 0 if the host knows other bytes than those of ``validator``. All chunks
-        are to be read. Raises :class:`yanksync.core.errors.UpstreamUnreachable`,
-        :class:`yanksync.core.errors.RateLimited`, :class:`yanksync.core.errors.UpstreamRefused`
-        and :class:`yanksync.core.errors.InvalidAnswer`.
+        The answer begins at 0 if the host has other bytes than those of ``validator``. The caller
+        must read all chunks. Raises :class:`yanksync.core.errors.UpstreamUnreachable`,
+        :class:`yanksync.core.errors.RateLimited`, :class:`yanksync.core.errors.UpstreamRefused` and
+        :class:`yanksync.core.errors.InvalidAnswer`.
         """
         headers = {"Accept-Encoding": "identity"}
         more = {"Range": f"bytes={start}-", "If-Range": validator} if start and validator else {}
@@ -88,14 +88,14 @@ class FileDownloads:
         try:
             yield _download(response, self._chunks(response, shown), shown)
         except BaseException:
-            response.close()  # the rest would be read as the next answer
+            response.close()  # otherwise the rest would be read as the next answer
             raise
         response.release_conn()
 
     def _answered(
         self, url: str, headers: Mapping[str, str]
     ) -> tuple[urllib3.BaseHTTPResponse, str]:
-        """Return the answer behind all redirects, and its address for messages."""
+        """Return the answer after all redirects, and its address for messages."""
         seen, own = self._with_credentials(url), True
         for _ in range(_REDIRECTS + 1):
             shown = url_for_messages(seen)
@@ -173,9 +173,9 @@ def _download(response: urllib3.BaseHTTPResponse, chunks: Iterator[bytes], shown
 
 
 def _validator(headers: Mapping[str, str]) -> str:
-    """Return what If-Range may say.
+    """Return the value for If-Range.
 
-    A strong ETag, else the date of the last change.
+    It is a strong ETag, or else the date of the last change.
     """
     etag = headers.get("ETag", "")
     if etag.startswith('"'):

@@ -1,6 +1,6 @@
-"""Looks at the beginning of an answer.
+"""Reads the beginning of an answer.
 
-Enough to know what is at an address, and who serves it.
+That is enough to know what is at an address, and which server answers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PIECE = 1 << 14
 
 
 class FirstLook(Struct, frozen=True):
-    """What one request was answered with; no redirect was followed."""
+    """The answer to one request; no redirect was followed."""
 
     status: int
     headers: Headers
@@ -66,7 +66,7 @@ def _asked(session: Session, url: str, accept: str | None) -> FirstLook:
     with session.single("GET", url, wishes) as response:
         headers = lower(response.headers)
         location = headers.get("location") if response.is_redirect else None
-        expires = _expires(response.raw)  # before its connection is given back
+        expires = _expires(response.raw)  # before its connection is returned
         return FirstLook(
             response.status_code,
             headers,
@@ -91,7 +91,7 @@ def _head(response: requests.Response, timeout: float) -> bytes:
         head += piece
     if response.headers.get("Content-Encoding", "identity") == "identity":
         return head
-    with suppress(zlib.error):  # not asked for, and perhaps no gzip
+    with suppress(zlib.error):  # it was not asked for, and may not be gzip
         return zlib.decompressobj(47).decompress(head, _MOST)
     return b""
 

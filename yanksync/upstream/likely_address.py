@@ -1,4 +1,4 @@
-"""Finds the index that a wrong ``simple_url`` was probably meant to name."""
+"""Finds the index that a wrong ``simple_url`` probably means."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from yanksync.upstream.http.redirects import PORTS
 def likely_address(upstream: UpstreamClient) -> str | None:
     """Return the address of an index near ``simple_url``, without credentials.
 
-    Each address that comes into question is asked once. Returns None if none of them is an index,
-    or ``simple_url`` itself is one.
+    Each possible address is asked once. Returns None if none of them is an index, or if
+    ``simple_url`` itself is one.
     """
     url = upstream.simple_url
     first = _looked(upstream, url)
@@ -52,7 +52,7 @@ def _candidates(url: str) -> Iterator[str]:
         host = parts.netloc.removesuffix(f":{PORTS['http']}")
         for path in paths:
             https = parts._replace(scheme="https", netloc=host, path=path).geturl()
-            yield without_userinfo(https)  # credentials are for their scheme, host and port
+            yield without_userinfo(https)  # credentials belong to their scheme, host and port
     for path in paths[1:]:
         yield parts._replace(path=path).geturl()
 

@@ -1,9 +1,8 @@
 """XML-RPC on the wire.
 
-A call that carries numbers, and the value that comes back.
-What a journal needs and no more, for two reasons: the standard library's module loads a whole HTTP
-client with it, which every start would pay for, and it reads more types than anybody should trust
-(its own documentation warns of that).
+It writes calls with numbers, and reads the returned value. It has only what a journal needs, for
+two reasons. The standard library's module also loads a whole HTTP client, which would slow down
+every start. And it reads more types than is safe (its own documentation warns of that).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ _DOUBLE = r"(?a)\s*([+-]?[0-9]{1,40}(?:\.[0-9]{0,40})?)\s*\Z"
 
 
 class InvalidXmlRpc(ValueError):
-    """It is no XML-RPC response; the text says why."""
+    """An answer is no XML-RPC response; the text says why."""
 
 
 class XmlRpcResponse(Struct, frozen=True):
@@ -113,11 +112,11 @@ class _Reader:
     def __init__(self) -> None:
         self.root: str | None = None
         self.fault = False
-        self.values: list[object] = []  # of the innermost thing that is open
-        self._outer: list[list[object]] = []  # of those around it
+        self.values: list[object] = []  # of the innermost open element
+        self._outer: list[list[object]] = []  # of the elements around it
         self._text: list[str] = []
         self._tags = self._characters = 0
-        self._bare = False  # a value is open and has no type yet: then it is text
+        self._bare = False  # an open value without a type so far, which means text
 
     def start(self, tag: str, _: dict[str, str]) -> None:
         if self.root is None:

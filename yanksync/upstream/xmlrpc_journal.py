@@ -1,4 +1,4 @@
-"""The journal over XML-RPC, as Warehouse speaks it.
+"""Reads the journal over XML-RPC, in Warehouse's form.
 
 Only ``changelog_last_serial`` and ``changelog_since_serial`` are ever called. Faults come with HTTP
 status 200, the rate limit among them. A document type is refused before anything of it is used.
@@ -66,7 +66,7 @@ class XmlRpcJournal:
     def last_serial(self) -> int | None:
         """Return the newest serial, None while the journal is empty.
 
-        Raises what :meth:`since` raises.
+        Raises the errors of :meth:`since`.
         """
         value = decode_value(self._ask("changelog_last_serial"), self._shown)
         if value is None:
@@ -107,7 +107,7 @@ class XmlRpcJournal:
 
     def _check(self, reply: HttpResponse) -> None:
         status = reply.status
-        if status in (404, 405, 410, 501):  # 501: a server of files alone may say so of any POST
+        if status in (404, 405, 410, 501):  # 501: a pure file server may answer this to any POST
             raise JournalUnavailable(self._shown, f"answered {status}")
         if status in (429, 503):
             seconds = parse_retry_after(reply.headers.get("retry-after"), time.time)
@@ -165,7 +165,7 @@ def decode_entries(body: bytes, url: str, since: int) -> tuple[int, tuple[Journa
 
     Each entry comes once.
 
-    Raises what :func:`decode_value` raises, and :class:`InvalidAnswer` for rows of another shape,
+    Raises the errors of :func:`decode_value`, and :class:`InvalidAnswer` for rows of another shape,
     too many rows, and serials that do not ascend.
     """
     rows = parse_rows(body, PAGE)
@@ -179,7 +179,7 @@ def decode_entries(body: bytes, url: str, since: int) -> tuple[int, tuple[Journa
 def _ascending(rows: Iterable[JournalEntry], last: int) -> tuple[JournalEntry, ...]:
     """Check that the serials ascend from ``last`` on.
 
-    Leave out a row that comes twice.
+    A row that comes twice is left out.
     """
     ascending: list[JournalEntry] = []
     for row in rows:
@@ -212,7 +212,7 @@ def _row(row: object) -> JournalRow:
             and type(serial) is int
         ):
             return name, version, timestamp, action, serial
-    shown = reprlib.repr(row)  # which is short, however deep it is nested
+    shown = reprlib.repr(row)  # short, even for deep nesting
     raise InvalidAnswer(_WHAT, f"a row is not [name, version, timestamp, action, serial]: {shown}")
 
 

@@ -1,4 +1,4 @@
-"""Journal rows, read in one pass over the bytes of an answer.
+"""Reads journal rows in one pass over the bytes of an answer.
 
 Python's xmlrpc.client writes a list of rows in exactly one form, and Warehouse answers with it. To
 read this form takes a tenth of the time that reading XML takes. Any other answer is left to
@@ -12,8 +12,9 @@ import re
 JournalRow = tuple[str | None, str | None, int, str | None, int]
 """Name, version, timestamp, action and serial, as they came."""
 
-# What a text may not hold: XML forbids most control characters, and reads a carriage return as a
-# new line. One search of the whole answer costs less than a set of characters at each text.
+# Characters that a text must not have: XML forbids most control characters, and reads a carriage
+# return as a new line. One search of the whole answer costs less than a set of characters for each
+# text.
 _CONTROL = bytes({*range(0x20)} - set(b"\t\n"))
 _UNKNOWN_ENTITY = rb"&(?!amp;|lt;|gt;)"
 _TEXT = rb"<value>(?:<string>([^<>]*)</string>|<nil/>)</value>\n?"  # none after nil

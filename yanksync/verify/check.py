@@ -16,7 +16,8 @@ from yanksync.core.names import NormalizedName, normalize
 from yanksync.core.package_files.copies import PackageFile
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.fetch_plan import FetchTask
-from yanksync.core.rules.lost_files import LostFile, page_with_lost_files
+from yanksync.core.rules.lost_file import LostFile
+from yanksync.core.rules.lost_files import page_with_lost_files
 from yanksync.core.rules.page_diff import diff_pages
 from yanksync.core.rules.verdicts import PageFound, PageMissing
 from yanksync.core.urls import redacted

@@ -14,9 +14,8 @@ from yanksync.core.model import File, Hashes, HistoryAction, JournalEntry, Page,
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.journal_entries import EntryKind, JournalEvent
 from yanksync.core.rules.loss_history import removal_changes
+from yanksync.core.rules.lost_file import LostFile, Observation
 from yanksync.core.rules.lost_files import (
-    LostFile,
-    Observation,
     apply_entries,
     confirm_lost,
     find_lost_files,

@@ -8,7 +8,8 @@ from yanksync.core.model import File, Hashes, HistoryAction, JournalEntry, Page,
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.entry_index import EntryIndex, explains
 from yanksync.core.rules.journal_entries import EntryKind, JournalEvent
-from yanksync.core.rules.lost_files import Observation, find_lost_files, page_with_lost_files
+from yanksync.core.rules.lost_file import Observation
+from yanksync.core.rules.lost_files import find_lost_files, page_with_lost_files
 from yanksync.core.rules.page_diff import (
     AttributedDiff,
     PendingDiff,

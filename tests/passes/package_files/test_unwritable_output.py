@@ -12,7 +12,7 @@ import pytest
 from tests.passes.package_files.copied_mirror import copies, links
 from tests.support.fake_index.http_server import Served
 from tests.support.system.audited_calls import audited
-from tests.support.world import DONE, FAILED, World
+from tests.support.world import DONE, FAILED, PARTIAL, World
 from yanksync.cli.reports.check import CRITICAL, Limits, problems
 from yanksync.config.load import load
 from yanksync.core import layout
@@ -140,6 +140,65 @@ def test_what_a_read_only_output_still_serves_is_told(
         assert FindingKind.WITHDRAWN in verified(mirror)[1]
     assert mirror.settle() == DONE
     assert links(mirror) == {} and ONE not in copies(mirror)
+
+
+@pytest.fixture
+def plain(served: Served, tmp_path: Path) -> World:
+    """A mirror of an upstream without serials and without a journal."""
+    flags = {"mirror_files": "copy", "mirror_projects": ["demo", "other"]}
+    world = World(served, tmp_path, disk=True, **flags)
+    world.up.page_serials = world.up.list_serials = False
+    world.up.xmlrpc_status = 404
+    return world.started("demo", "other")
+
+
+def told(world: World) -> list[tuple[str, str | None, str]]:
+    return [(one.project, one.version, one.action) for one in status(world).withdrawals]
+
+
+def test_without_serials_a_yanked_release_is_named(plain: World) -> None:
+    plain.up.yank("demo", "2.0", "before")
+    assert plain.settle() == DONE
+    with full(plain):
+        plain.up.yank("demo", "1.0", "broken")
+        plain.up.upload("other", "3.0")
+        assert plain.sync() == FAILED
+        assert told(plain) == [("demo", "1.0", "yanked")]
+        assert "demo 1.0 was yanked by upstream at 20" in critical(plain)[0]
+        assert FindingKind.WITHDRAWN in verified(plain)[1]
+    assert plain.settle() == DONE
+    assert told(plain) == [] and verified(plain) == (DONE, [])
+    with full(plain):
+        plain.up.upload("demo", "3.0")
+        assert plain.sync() == FAILED
+        assert told(plain) == []  # the yank is published
+
+
+def test_without_serials_a_removed_release_is_named(plain: World) -> None:
+    with full(plain):
+        plain.up.remove_release("demo", "1.0")
+        assert plain.sync() == PARTIAL  # nothing explains the loss: it is to be seen again
+        assert told(plain) == []
+        assert plain.sync(later=3600) == FAILED
+        assert told(plain) == [("demo", "1.0", "removed")]
+        assert ONE not in copies(plain) and TWO in copies(plain)
+    assert plain.settle() == DONE
+    assert (told(plain), sorted(links(plain))) == ([], [TWO])
+
+
+@pytest.mark.parametrize("kind", ["mirror", "plain"])
+def test_a_removed_file_is_named(request: pytest.FixtureRequest, kind: str) -> None:
+    world: World = request.getfixturevalue(kind)
+    wheel = "demo-1.0-py3-none-any.whl"
+    world.up.upload("demo", "1.0", wheel)
+    assert world.settle() == DONE
+    world.up.remove_file("demo", wheel)
+    with full(world):
+        for _ in range(3):
+            world.sync(later=3600)
+        (one,) = status(world).withdrawals
+        assert (one.version, one.file, one.action) == ("1.0", wheel, "removed")
+        assert f"demo 1.0: {wheel} was removed by upstream at 20" in str(one)
 
 
 def test_an_unmoved_file_is_critical(mirror: World) -> None:

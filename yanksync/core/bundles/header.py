@@ -63,9 +63,9 @@ def encode_removed(path: str) -> bytes:
     return json.dumps(path).encode("ascii") + b"\n"
 
 
-def decode_removed(body: bytes) -> tuple[str, ...]:
-    """Return what was removed. Raises :class:`ValueError`."""
+def decode_removed(line: bytes) -> str:
+    """Return what a line of :func:`encode_removed` names. Raises :class:`ValueError`."""
     try:
-        return tuple(msgspec.json.decode(line, type=str) for line in body.splitlines())
+        return msgspec.json.decode(line, type=str)
     except msgspec.MsgspecError as error:
         raise ValueError(str(error)) from error

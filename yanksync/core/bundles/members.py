@@ -33,7 +33,6 @@ FORMS = (layout.HTML.filename, layout.V1_JSON.filename)
 
 LARGEST = {
     MemberKind.HEADER: 1 << 16,
-    MemberKind.REMOVED: 1 << 30,
     MemberKind.PAGE: 128 << 20,
     MemberKind.LIST: 1 << 30,
 }

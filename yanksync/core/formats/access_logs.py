@@ -18,15 +18,15 @@ FETCHED = frozenset((200, 206))
 UNCHANGED = 304
 """The status that says that the client had the file, and still uses it."""
 
-# nginx's and Apache's: address, identity, user, time, request, status. A client chooses the user:
-# no "[" in it may be taken for the beginning of the time.
+# nginx's and Apache's: address, identity, user, time, request, status. A client chooses the user,
+# so a "[" in it must not count as the beginning of the time.
 _COMBINED = re.compile(
     r"(?P<address>\S+) \S+ .*?\[(?P<time>[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9:]{8} [+-][0-9]{4})\]"
     r' "(?P<request>(?:[^"\\]|\\.)*)" (?P<status>[0-9]{3}) ',
     re.ASCII,
 )
-# Owner, bucket, time, address, requester, id, operation, key, request, status. What S3 deletes by
-# itself, or as one of many, has no request.
+# Owner, bucket, time, address, requester, id, operation, key, request, status. If S3 deletes by
+# itself, or deletes many objects, there is no request.
 _S3 = re.compile(
     r"\S+ \S+ \[(?P<time>[^\]]+)\] (?P<address>\S+) \S+ \S+ \S+ \S+"
     r' (?:"(?P<request>(?:[^"\\]|\\.)*)"|-) (?P<status>[0-9]{3}|-) ',
@@ -40,11 +40,11 @@ _MILLISECONDS = 1e11  # a larger number of seconds would be a year beyond 5000
 
 
 class InvalidLine(Exception):
-    """A line is in no format that is known."""
+    """A line is in no known format."""
 
 
 class FileRequest(Struct, frozen=True, gc=False):
-    """A request that brought a distribution file, or found it unchanged."""
+    """A request that fetched a distribution file, or found it unchanged."""
 
     address: str
     filename: str
@@ -99,7 +99,7 @@ _CLOUDFRONT_DECODER = msgspec.json.Decoder(_CloudFront, strict=True)
 class LogReader:
     """Reads the lines of one log.
 
-    What ``#Fields`` says holds for those below it.
+    ``#Fields`` applies to the lines after it.
     """
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ class LogReader:
             return None
         if self._fields is not None and "\t" in line:
             return self._from_cloudfront(line)
-        # A client chooses the agent, in which S3 leaves quotation marks as they are.
+        # A client chooses the agent, and S3 does not escape quotation marks in it.
         for form in (_S3, _COMBINED) if _OWNER.match(line) else (_COMBINED, _S3):
             match = form.match(line)
             if match is not None:
@@ -193,7 +193,7 @@ def _request(
 def requested_file(target: str) -> str | None:
     """Return the distribution file at the end of a path, if any."""
     name = target.partition("?")[0].rpartition("/")[2]
-    if "%" in name:  # S3 and CloudFront encode what was encoded before
+    if "%" in name:  # S3 and CloudFront encode it a second time
         name = unquote(unquote(name)).rpartition("/")[2]
     return name if is_distribution(name) else None
 

@@ -1,7 +1,7 @@
-"""Pure: DEFLATE (RFC 1951), as fast as this installation can.
+"""Compresses with DEFLATE (RFC 1951), as fast as possible (pure).
 
-Intel's ISA-L makes of a page what zlib's level 6 makes of it, in a sixth of the time. Where there
-is no wheel of ``isal``, zlib does the same; whatever one of them packed, the other unpacks.
+Intel's ISA-L makes files as small as zlib's level 6, in a sixth of the time. If there is no wheel
+of ``isal``, zlib does the work. Each can unpack what the other has packed.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import zlib
 from functools import cache
 from typing import Any
 
-_FAST = 1  # ISA-L's level: 2 saves nothing on pages, 3 takes half as long again
-_SMALL, _QUICK = 6, 1  # zlib's: of a copy, which is read often, and of what the state keeps
+_FAST = 1  # ISA-L's level: 2 saves nothing on pages, 3 takes 1.5 times as long
+_SMALL, _QUICK = 6, 1  # zlib's levels: for copies, which are read often; for the state
 _GZIP, _ZLIB = 31, 15  # window bits: the format of gzip (RFC 1952), its time left at 0; or of zlib
 
 
@@ -57,9 +57,9 @@ class _GzipCompressor:
 def _with_registers_cleared(result: bytes) -> bytes:
     """Return ``result``, with the processor's wide registers cleared.
 
-    ISA-L leaves values in the upper halves of the AVX registers. From then on each SSE instruction
-    of the thread waits for them: all of Python took a quarter longer, until the process ended.
-    OpenSSL's SHA-512 clears these halves at its end (``vzeroupper``), and takes half a microsecond.
+    ISA-L leaves values in the upper halves of the AVX registers. After that each SSE instruction of
+    the thread is slower: all Python code took a quarter longer, until the process ended. OpenSSL's
+    SHA-512 clears these halves at its end (``vzeroupper``), and takes half a microsecond.
     """
     from hashlib import sha512  # start-up: it loads OpenSSL, 4 MiB
 
@@ -71,6 +71,6 @@ def _with_registers_cleared(result: bytes) -> bytes:
 def _isal() -> Any:
     try:
         from isal import isal_zlib  # start-up: an empty pass packs nothing
-    except (ImportError, OSError):  # OSError: too many open files, or it may not be read
+    except (ImportError, OSError):  # OSError: too many open files, or no permission
         return None
     return isal_zlib

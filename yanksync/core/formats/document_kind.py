@@ -1,4 +1,4 @@
-"""Tells a list of projects from a page, by the first bytes."""
+"""Distinguishes a list of projects from a page, by the first bytes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from yanksync.core.formats.parse import is_json
 from yanksync.core.formats.reader_rules import InvalidDocument
 from yanksync.core.names import normalize
 
-_KEY = re.compile(rb'"(projects|files)"\s*:')  # a value has no colon behind it
+_KEY = re.compile(rb'"(projects|files)"\s*:')  # a value has no colon after it
 
 
 class DocumentKind(StrEnum):
-    """What a document of an index is."""
+    """The kind of a document of an index."""
 
     LIST = "list"
     PROJECT = "project"
@@ -23,7 +23,7 @@ class DocumentKind(StrEnum):
 
 
 def kind_of(head: bytes, content_type: str) -> DocumentKind:
-    """Return what a document that begins with ``head`` is."""
+    """Return the kind of a document that begins with ``head``."""
     try:
         if is_json(content_type):
             key = _KEY.search(head)

@@ -1,9 +1,8 @@
 """Rules for the parts of one file on a page.
 
-Name, URL, hashes, times. All hostile until checked.
-Each function takes upstream's text and returns the value for :class:`yanksync.core.model.File`.
-They are called for every file of the index, so each has a quick path that one regular expression
-decides.
+They are name, URL, hashes and times. All are hostile until they are checked. Each function takes
+upstream's text and returns the value for :class:`yanksync.core.model.File`. They are called for
+every file of the index. So each has a fast path, which one regular expression decides.
 """
 
 from __future__ import annotations
@@ -19,7 +18,8 @@ from yanksync.core.urls import is_loopback
 
 _PLAIN_NAME = re.compile(r"[A-HJ-Za-hj-z0-9_][\w.+!~-]{0,240}\.(?:whl|tar\.gz|zip|egg)\Z", re.ASCII)
 _BAD_IN_NAME = re.compile(r"[\x00-\x1f\x7f/\\:\ud800-\udfff]")
-# What PyPI has ever taken, and what pip and uv unpack; PEP 825, a draft, lists the last.
+# The extensions that PyPI has ever accepted, or that pip and uv unpack. The last is from PEP 825, a
+# draft.
 _DISTRIBUTION = re.compile(
     r"(?:\.(?:whl|egg|zip|exe|msi|rpm|deb|dmg|tar|t(?:ar\.)?(?:gz|bz2?|xz|lz|lzma|zst|z))"
     r"|-variants\.json)\Z",
@@ -43,7 +43,7 @@ _DIGEST_LENGTHS = {
     "md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128,
     "sha3_224": 56, "sha3_256": 64, "sha3_384": 96, "sha3_512": 128,
 }  # fmt: skip
-_PLAIN_TIME = re.compile(  # whatever the month, it has such a day
+_PLAIN_TIME = re.compile(  # every month has such a day
     r"[1-9][0-9]{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
     r"T(?:[01][0-9]|2[0-3])(?::[0-5][0-9]){2}(?:\.[0-9]{1,6})?Z\Z"
 )
@@ -89,8 +89,8 @@ def file_url(raw: str, base: str, filename: str, allow_http: bool) -> str:
         return raw
     url, name = resolve(raw, base, allow_http)
     if name != filename:
-        # pip and PDM take the name from the URL, uv and Poetry from the key ``filename``: one of
-        # them would install what the page does not say.
+        # pip and PDM take the name from the URL, uv and Poetry from the key ``filename``. If the
+        # two differ, one of them would install another file than the page says.
         raise InvalidFile("its URL ends in another name")
     return url
 
@@ -231,7 +231,7 @@ def fragment_hash(fragment: str) -> Hashes:
 def upload_time(raw: object) -> str | None:
     """Return an upload time (PEP 700) unchanged, or None.
 
-    None means a time that is not valid, because uv rejects the whole page over it.
+    None: the time is not valid; uv would reject the whole page because of it.
     """
     if not isinstance(raw, str):
         return None
@@ -247,7 +247,7 @@ def upload_time(raw: object) -> str | None:
 
 
 def provenance_url(raw: str) -> str | None:
-    """Return an absolute https URL verbatim, or None where it is none."""
+    """Return an absolute https URL unchanged; None: it is none."""
     if not raw.startswith("https://"):
         return None
     try:

@@ -1,9 +1,8 @@
 """The shape of a project page in JSON.
 
-From bytes to typed, unchecked values.
-A page with an element of a wrong shape is read again, element by element, so that one bad file
-hides no other file's yank. Keys that we do not know are ignored, of a repeated key the last
-counts, as in every common JSON reader.
+It decodes bytes into typed, unchecked values. If an element has a wrong shape, the page is read
+again, element by element, so that one bad file hides no other file's yank. Unknown keys are
+ignored. If a key is repeated, the last one counts, as in every common JSON reader.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from yanksync.core.formats.reader_rules import InvalidDocument, PageRules, PageW
 T = TypeVar("T")
 
 _OBJECT, _VALUE = 240, 64  # bytes of memory of a small object, and of any other value
-_GROWTH = 5  # pages of real indexes need less than three times their size
+_GROWTH = 5  # pages of real indexes need less than 3 times their size
 _LONE = re.compile("[\ud800-\udfff]")
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -67,7 +66,7 @@ class WirePage(Struct, rename="kebab", gc=False):
 
 
 class _LoosePage(Struct, rename="kebab", gc=False):
-    """The whole page, its files and versions not looked into."""
+    """The whole page, with undecoded files and versions."""
 
     meta: WireMeta
     name: str
@@ -91,7 +90,7 @@ _LOOSE_DECODER = msgspec.json.Decoder(_LoosePage)
 def decode_page(
     body: bytes, rules: PageRules, warnings: PageWarnings
 ) -> tuple[WirePage, list[InvalidFileEntry]]:
-    """Decode a page; return it without its misfits, and those.
+    """Decode a page; return it without bad elements, and these.
 
     Raises:
         Broken, ValueError, RecursionError: it is no JSON, or more than an element is wrong.
@@ -137,7 +136,7 @@ def check_values(body: bytes, rules: PageRules) -> None:
     limit = rules.max_size * _GROWTH
     if len(body) * _OBJECT <= limit:
         return
-    # Those in texts count, too: looking closer would cost what this is to save.
+    # Characters in texts count, too, because a closer look would cost as much as this check saves.
     values = body.count(b"[") + body.count(b",")
     if _OBJECT * body.count(b"{") + _VALUE * values > limit:
         raise InvalidDocument(
@@ -149,7 +148,7 @@ def check_values(body: bytes, rules: PageRules) -> None:
 def _encodable_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object without the keys that hold lone surrogates.
 
-    msgspec refuses those, too, and no known key is among them.
+    msgspec refuses such keys, too, and no known key is among them.
     """
     return {key: value for key, value in pairs if not _LONE.search(key)}
 
@@ -185,7 +184,7 @@ def _piecewise(
 
 
 def _misfit(raw: object, number: int, problem: msgspec.ValidationError) -> InvalidFileEntry:
-    """Return what is known of the unreadable file ``number``."""
+    """Return the facts about the unreadable file ``number``."""
     known = raw if isinstance(raw, dict) else {}
     filename, url = known.get("filename"), known.get("url")
     if not isinstance(filename, str):

@@ -31,8 +31,8 @@ class _Status(Struct, omit_defaults=True, gc=False):
 class _File(Struct, rename="kebab", gc=False):
     """One element of ``files``, in the order that it is written.
 
-    As Warehouse, by key.
-    What is not known is left out: uv rejects a page over a size or time that is null.
+    Keys are in alphabetical order, as Warehouse writes them. Unknown values are left out, because
+    uv rejects a page with a size or time that is null.
     """
 
     core_metadata: bool | dict[str, str] | UnsetType
@@ -115,7 +115,7 @@ def _file(file: File, sized: bool) -> _File:
         UNSET if file.size is None or not sized else file.size,
         UNSET if file.upload_time is None else file.upload_time,
         file.url,
-        # Never "": pip takes it for not yanked. Never null: uv rejects the page.
+        # Never "": pip treats it as not yanked. Never null: uv rejects the page.
         False if yank is None else True if yank.reason == "" else yank.reason,
     )
 

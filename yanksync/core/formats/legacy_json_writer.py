@@ -1,8 +1,8 @@
 """Writes a page in the older JSON form that other mirrors follow.
 
-What bandersnatch and shadowmire read: the files by version, each with its yank in two fields. What
-only the packages' metadata says (classifiers, dependencies, summaries) is not on a page, so it is
-not here either.
+bandersnatch and shadowmire read it. It has the files by version, each with its yank in two fields.
+Facts that only the packages' metadata has (classifiers, dependencies, summaries) are not on a page,
+so they are missing here, too.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class _Document(Struct):
 def render_document(page: Page) -> bytes:
     """Return the document of an offered page (:func:`yanksync.core.policies.yanked.offered_page`).
 
-    A file that belongs to no version is listed under ``""``: it must not be lost, nor its mark.
+    A file without a version is listed under ``""``, so that neither the file nor its mark is lost.
     Versions without files have an empty list. Texts are exact, as in the page's JSON form.
     """
     groups = {version or "": files for version, files in files_by_version(page)}
@@ -97,7 +97,7 @@ def render_document(page: Page) -> bytes:
 def _newest(groups: dict[str, tuple[File, ...]]) -> str | None:
     """Return the newest version with files.
 
-    One that is not yanked in full goes before others.
+    A version that is not yanked in full is preferred.
     """
     return max(
         groups,
@@ -127,7 +127,7 @@ def _file(file: File) -> _File:
 
 
 def _reason(yank: Yank | None) -> str | None:
-    """Return the reason as the older API has it.
+    """Return the reason in the form of the older API.
 
     Null when there is none.
     """

@@ -43,7 +43,7 @@ _DECODER = msgspec.json.Decoder(_WireRecord)
 
 
 def parse_record(body: bytes) -> list[tuple[str, Advisory]]:
-    """Return what a record says of malware on PyPI, by normalised name.
+    """Return a record's malware on PyPI, by normalised name.
 
     Withdrawn records say nothing. Raises :class:`InvalidDocument`.
     """

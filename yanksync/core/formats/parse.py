@@ -1,6 +1,6 @@
-"""Reads an answer's bytes, as its Content-Type says.
+"""Reads an answer's bytes by its Content-Type.
 
-The one door to the readers: whatever upstream sends, what comes out is a value or a
+All readers are used through this module: for any bytes from upstream the result is a value or a
 :class:`yanksync.core.errors.InvalidAnswer`. Each reader is imported where it is needed, because
 most passes read no page.
 """

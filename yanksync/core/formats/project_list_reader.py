@@ -1,7 +1,7 @@
 """Reads the list of projects, JSON or HTML, into :class:`yanksync.core.model.ProjectList`.
 
-The list is checked as a whole. Its rows are not kept: 750,000 of them would need more memory than
-all the rest of a pass. The state reads them again from the bytes, a part at a time.
+The list is checked as a whole. Its rows are not kept, because 750,000 rows would need more memory
+than the rest of a pass. The state reads them again from the bytes, part by part.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from yanksync.core.names import normalize
 _PART = 1 << 18  # bytes of rows decoded at once
 _LONGEST = 1 << 16  # bytes of a row, and of ``meta``
 _END = re.compile(rb"\}[ \t\r\n]*+,")  # maybe of a row
-_TOGETHER = 5_000  # names of an HTML list that are kept as one text
+_TOGETHER = 5_000  # names of an HTML list in one text
 
 _Row = tuple[str, int | None, int | None]
 """Name as given, serial, revision."""
@@ -90,8 +90,8 @@ _LOOSE_ROWS_DECODER = msgspec.json.Decoder(list[_LooseRow])
 def parse_json_list(body: bytes, rules: PageRules, header_serial: str | None) -> ProjectList:
     """Read the list in JSON (PEP 691).
 
-    One bad row refuses the whole list: it may be any project, and a project that is on no list
-    counts as removed.
+    One bad row makes the whole list invalid: the row may be any project, and a project that is
+    missing in the list counts as removed.
 
     Raises:
         Broken, ValueError, RecursionError: the list cannot be taken.
@@ -102,7 +102,7 @@ def parse_json_list(body: bytes, rules: PageRules, header_serial: str | None) ->
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
-        # Lone surrogates, which are no part of any project's name, are left to the json module.
+        # The json module reads lists with lone surrogates, which no name of a project has.
         loose = decode(_LOOSE_DECODER, body, rules)
         meta = loose.meta
         rows = [_checked(row) for row in loose.projects]
@@ -124,8 +124,8 @@ def parse_json_list(body: bytes, rules: PageRules, header_serial: str | None) ->
 class _JsonRows:
     """The rows of a list in JSON, decoded in parts.
 
-    A part ends behind a bracket that closes an element of the list. Whether one does is only known
-    when the part is decoded: with any other end it is no JSON.
+    A part ends after a bracket that closes an element of the list. Only decoding the part shows
+    whether the bracket does so: with any other end it is not JSON.
     """
 
     def __init__(self, projects: msgspec.Raw) -> None:
@@ -154,7 +154,7 @@ class _JsonRows:
                 return _decoded(b"[" + window[: end.start() + 1] + b"]"), start + end.end()
             except msgspec.ValidationError:
                 raise
-            except msgspec.DecodeError:  # it was inside of a row: look behind it, ever farther
+            except msgspec.DecodeError:  # the bracket was inside a row: try a later one
                 search = end.end() + (end.end() - _PART)
         raise InvalidDocument(f"one of its projects has more than {_LONGEST} bytes")
 
@@ -204,7 +204,7 @@ def parse_html_list(
 class _HtmlNames:
     """The names of a list in HTML.
 
-    Kept as long texts, for a short one costs 50 bytes more.
+    They are kept as long texts, because each short text costs 50 bytes more.
     """
 
     def __init__(self, limit: int) -> None:

@@ -1,6 +1,6 @@
-"""The list of projects in both forms, in chunks.
+"""Writes the list of projects in both forms, in chunks.
 
-750,000 rows need not fit into memory.
+So 750,000 rows need not fit into memory.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ProjectListForms:
         """Take ``rows`` that returns fresh rows at each call."""
         self._rows = rows
         self._serial = serial
-        self._html: deque[bytes] = deque()  # of the reading that made the JSON form last
+        self._html: deque[bytes] = deque()  # from the reading for the last JSON form
         self._whole = False
 
     def json(self) -> Iterator[bytes]:
@@ -55,7 +55,7 @@ class ProjectListForms:
     def html(self) -> Iterator[bytes]:
         """Yield the HTML form.
 
-        The first time it is the kept one; after that it is made of the rows.
+        The first time this is the kept form; after that it is made from the rows.
         """
         if not self._whole:
             yield from html_rows(self._rows())
@@ -72,7 +72,7 @@ def html_rows(projects: Iterable[ListedProject], serial: int | None = None) -> I
 
     The caller sorts the rows and leaves out quarantined projects.
 
-    Links are relative, so that they hold behind any prefix.
+    Links are relative, so that they work below any prefix.
     """
     yield _HTML_HEAD
     for chunk, plain in _chunks(projects):

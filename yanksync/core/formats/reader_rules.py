@@ -1,6 +1,6 @@
-"""What the readers of upstream's pages share.
+"""Shared parts of the readers of upstream's pages.
 
-Their limits, their result and how a page fails.
+These are limits, results and errors.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from yanksync.core.versions import filename_matches_project
 _KNOWN_MAJOR, _KNOWN_MINOR = 1, 4
 _API_VERSION = r"([0-9]{1,9})\.([0-9]{1,9})\Z"
 _DIGITS = r"[0-9]{1,19}\Z"
-_LARGEST = 2**63 - 1  # what SQLite and every client can hold
+_LARGEST = 2**63 - 1  # the largest number for SQLite and every client
 LARGEST_SERIAL = 2**31 - 1  # of Warehouse's column; anything above is a fault (R14)
 _MOST_NOTES = 20
 _OF_EITHER = ("requires_python", "size", "upload_time", "yanked", "provenance")
@@ -25,7 +25,7 @@ _NEWER = "api-version {}.{} is newer than {}.{}"
 
 
 class PageRules(Struct, frozen=True, kw_only=True):
-    """Limits on what is taken from upstream."""
+    """Limits for data from upstream."""
 
     allow_http: bool = False  # plain http beyond loopback
     max_size: int = 32 << 20  # bytes of a page
@@ -79,7 +79,7 @@ class FileCollector:
 
     def __init__(self, warnings: PageWarnings, rules: PageRules) -> None:
         self._files: dict[str, File] = {}
-        self._barred: set[str] = set()  # names of which no file is taken, even if it is fit
+        self._barred: set[str] = set()  # names whose files are all left out, even valid ones
         self._warnings = warnings
         self._most = rules.max_files
         self._problem: str | None = None  # the first
@@ -106,8 +106,8 @@ class FileCollector:
     def leave_out(self, filename: str, problem: str, *, marked: bool) -> None:
         """Note that a file is not taken, and why.
 
-        ``marked``: it may be yanked. Another entry of its name would lose that mark, so none is
-        taken.
+        ``marked``: it may be yanked. Another entry with its name would lose that mark, so all of
+        them are left out.
         """
         line = f"file {quoted_for_log(filename)} left out: {problem}"
         self._problem = self._problem or line
@@ -116,7 +116,7 @@ class FileCollector:
             self._barred.add(filename)
 
     def files(self) -> tuple[File, ...]:
-        """Return what was taken, in upstream's order.
+        """Return the collected files, in upstream's order.
 
         Raises:
             InvalidDocument: no file was valid; that must not read as "no files" (R7).
@@ -132,8 +132,8 @@ class FileCollector:
 def _merged(first: File, second: File) -> File | None:
     """Return one file for two entries, or None if hashes differ.
 
-    An index that unites others lists a file once for each, and not every one knows its hash. The
-    first URL counts, and with it what the index says of files beside it: metadata and signature.
+    An index that combines others lists a file once for each of them, and some entries lack the
+    hash. The first URL counts, together with the metadata and the signature of that entry.
     """
     hashes = dict(first.hashes)
     for algorithm, digest in second.hashes:
@@ -144,7 +144,7 @@ def _merged(first: File, second: File) -> File | None:
 
 
 def warn_foreign_files(page: Page, warnings: PageWarnings) -> None:
-    """Note files that are named after another project: installers pass them over."""
+    """Note files with another project's name, which installers ignore."""
     usual = page.name.replace("-", "_") + "-"
     strange = [
         one.filename

@@ -1,7 +1,7 @@
-"""Pure: links that carry a signature, and stop working when it expires.
+"""Finds links with a signature that expires (pure).
 
-Object storage and CDNs give such links out, some indexes pass them on. A mirror's pages are kept by
-caches and installers, and by the mirror itself until the project changes: longer than the links.
+Object storage and CDNs give out such links, and some indexes pass them on. Caches, installers and
+the mirror itself keep pages longer than such links work.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ NOTE = (
     "in a pass, of the first project)"
 )
 
-_NAME = r"(?a)(?<=[?&;~=])[\w-]+(?==)"  # Akamai's stand in the value of another
+_NAME = r"(?a)(?<=[?&;~=])[\w-]+(?==)"  # Akamai puts them into the value of another one
 _UNTIL = frozenset(
     {
         *("expires", "expiry", "exp", "policy"),  # CloudFront, older S3 and Google, Akamai, many

@@ -1,1 +1,1 @@
-"""What is offered of a page."""
+"""Decides what is offered of a page."""

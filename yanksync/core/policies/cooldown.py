@@ -1,7 +1,8 @@
 """Decides which files are too young, and until when (pure).
 
-The unit is the file. A file's effective time is the later of two clocks: the page's upload-time
-(PEP 700), and the time at which the file was added (its journal entry, else the first sight of it).
+The rules judge files. A file's effective time is the later of two times. One is the upload-time on
+the page (PEP 700). The other is the time at which the file was added: by its journal entry, or else
+when it was first seen.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ class HiddenBy(StrEnum):
 class FileTimes(Struct, frozen=True):
     """The times of a project's files that the state knows."""
 
-    added: Mapping[str, float] = {}  # by file name; others have their upload-time alone
-    earliest: float | None = None  # the earliest effective time among files that are gone
+    added: Mapping[str, float] = {}  # by file name; other files have only their upload-time
+    earliest: float | None = None  # the earliest effective time of removed files
     shown: frozenset[str] = frozenset()  # files that have become visible, and stay so
 
 
@@ -52,9 +53,9 @@ class ProjectCooldown(Struct, frozen=True):
 
     age: float = 0.0  # seconds; 0: none
     new_projects: float = 0.0  # seconds; instead of ``age`` while the project is younger than this
-    mode: Literal["hide", "yank"] = "hide"  # what becomes of files that are too young
-    missing: Literal["hide", "allow"] = "hide"  # what becomes of files without upload-time
-    not_after: float | None = None  # what is effective after this moment is not offered
+    mode: Literal["hide", "yank"] = "hide"  # what happens to files that are too young
+    missing: Literal["hide", "allow"] = "hide"  # what happens to files without upload-time
+    not_after: float | None = None  # later files are not offered
 
     @property
     def is_off(self) -> bool:
@@ -91,7 +92,7 @@ class Cooldown(Struct, frozen=True, kw_only=True):
 
 
 class FileCooldown(Struct, frozen=True):
-    """What cooldown says of one file at a cut-off."""
+    """The decision of cooldown about one file at a cut-off."""
 
     hidden_by: HiddenBy | None = None  # None: it is offered
     until: float | None = None  # when that ends; None: never, by these rules
@@ -118,7 +119,7 @@ def format_time(seconds: float) -> str:
 def effective_times(page: Page, times: FileTimes) -> list[float]:
     """Return when each file of ``page`` began to exist.
 
-    That is the later of its two clocks.
+    It is the later of its two times.
     """
     return [
         max(
@@ -140,8 +141,8 @@ def earliest_effective(moments: Iterable[float], times: FileTimes) -> float | No
 def release_times(page: Page, moments: Sequence[float]) -> list[float]:
     """Return the effective time of each file of ``page``.
 
-    Files of one release form a chain when neighbours are at most an hour apart: the time of the
-    last one counts for all of them. A file that belongs to no version is a group of its own.
+    Files of one release form a chain if neighbours are at most an hour apart. The time of the last
+    file counts for the whole chain. A file without a version is a chain by itself.
     """
     found = list(moments)
     releases: dict[str, list[int]] = {}

@@ -60,18 +60,18 @@ class Ruling(Struct, frozen=True):
 
     file: File
     version: str | None
-    rule: str  # "age" and its like, the match of an override, or the id of an advisory
-    reason: str  # what the operator or the advisory says; "" for cooldown
+    rule: str  # such as "age", the match of an override, or an advisory's id
+    reason: str  # text of the operator or the advisory; "" for cooldown
     until: float | None  # None: until the rules change
-    hidden: bool  # else it is marked yanked
+    hidden: bool  # False: it is marked as yanked
 
 
 class Offer(Struct, frozen=True):
-    """A page as it is offered, and what to remember of that."""
+    """An offered page, and what to remember about it."""
 
     page: Page
     rulings: tuple[Ruling, ...] = ()
-    changes_at: float | None = None  # when it changes although nothing else does
+    changes_at: float | None = None  # when it changes by itself
     shown: frozenset[str] = frozenset()  # files that became visible not long ago
     matched: frozenset[str] = frozenset()  # the overrides that match something, as written
 
@@ -122,7 +122,7 @@ def offer(page: Page, rules: OfferRules, times: FileTimes, cutoff: float) -> Off
 def _ruling(
     file: File, version: str | None, verdict: Verdict, cooldown: FileCooldown, *, marks: bool
 ) -> Ruling | None:
-    """Return what becomes of one file.
+    """Return the decision about one file.
 
     None: it is offered as it was recorded.
     """
@@ -184,5 +184,5 @@ def _kept(
 
 
 def _too_young(until: float | None) -> str:
-    assert until is not None  # ages end
+    assert until is not None  # every age has an end
     return f"too new for this mirror until {format_time(until)}"

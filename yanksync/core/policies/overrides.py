@@ -27,14 +27,14 @@ class Action(StrEnum):
 
 
 class Match(Struct, frozen=True):
-    """What an override is about: exactly one project, release or file."""
+    """What an override matches: exactly one project, release or file."""
 
     project: str | None = None  # normalised; None: any, the file's name is matched
     version: str | None = None  # equality under PEP 440
     file: str | None = None
 
     def matches_file(self, version: str | None, filename: str) -> bool:
-        """Return whether this file, of the project that is meant, is meant."""
+        """Return whether this file of the matched project is matched."""
         if self.file is not None:
             return self.file == filename
         if self.version is None:
@@ -49,7 +49,7 @@ class Override(Struct, frozen=True, kw_only=True):
     match: Match
     action: Action
     reason: str = ""
-    until: float | None = None  # the first moment at which it does not apply any more
+    until: float | None = None  # the first moment at which it no longer applies
 
     def applies(self, cutoff: float) -> bool:
         """Return whether it has not expired."""
@@ -65,7 +65,7 @@ class Advisory(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """What overrides and advisories say of one file."""
+    """The decision of overrides and advisories about one file."""
 
     hidden_by: str | None = None  # the match of an override or the id of an advisory
     reason: str = ""  # why it is hidden or marked yanked
@@ -105,7 +105,7 @@ def decide(
 ) -> Sequence[Verdict]:
     """Return the decision about each file of a project.
 
-    ``overrides`` are those of the project, or of a file of any project, that have not expired.
+    ``overrides`` are overrides of the project, or of a file of any project, that have not expired.
     """
     named = list(overrides)
     return [
@@ -144,8 +144,8 @@ def names_version(advisory: Advisory, version: str | None) -> bool:
 
     Its versions and its ranges both count.
 
-    None is the version of a file that belongs to no release: only an advisory about every version
-    names it.
+    None is the version of a file without a release. Only an advisory about every version names such
+    a file.
     """
     if version is not None and any(same_version(one, version) for one in advisory.versions):
         return True
@@ -155,7 +155,7 @@ def names_version(advisory: Advisory, version: str | None) -> bool:
 def _in_range(events: Sequence[tuple[str, str]], version: str | None) -> bool:
     """Return whether OSV's algorithm finds ``version`` in one range."""
     key = None if version is None else version_key(version)
-    if key is None or isinstance(key, str):  # it has no order under PEP 440
+    if key is None or isinstance(key, str):  # PEP 440 does not order it
         return bool(events) and all(one == ("introduced", "0") for one in events)
     affected = False
     for kind, bound in _sorted_events(events):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from yanksync.core.model import HistoryAction, Page, PageChange
-from yanksync.core.rules.lost_files import LostFile
+from yanksync.core.rules.lost_file import LostFile
 from yanksync.core.versions import VersionKey, file_versions, version_key
 
 

@@ -15,52 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from yanksync.core.model import File, Hashes, Page, Yank
-from yanksync.core.rules.journal_entries import EntryKind, JournalEvent
-from yanksync.core.versions import VersionKey, file_versions, version_key, versions_by_file
+from yanksync.core.rules.journal_entries import JournalEvent
+from yanksync.core.rules.loss_entries import LossEntries
+from yanksync.core.rules.lost_file import LostFile, Observation, with_mark
+from yanksync.core.versions import file_versions, versions_by_file
 
 _VARIANTS = "-variants.json"
 """Files that describe a release's variants may change under their name (PEP 825, a draft)."""
-
-
-class LostFile(Struct, frozen=True, kw_only=True):
-    """A published file that upstream's page lacks, or has with another hash."""
-
-    file: File  # as published, with yank marks that upstream added later
-    version: str | None  # of the release that it belongs to
-    low: int | None  # serial of the last page with it; None: upstream gives none
-    since: float  # UTC seconds: when upstream's page first differed
-    run: int  # the pass that saw that
-    hashes: Hashes | None = None  # upstream's hashes for that name now; None: the file is gone
-    confirmed: bool = (
-        False  # a changed hash, or a loss that a later page confirmed: guards may judge it
-    )
-    held: str | None = None  # why a guard holds the loss
-    held_since: float | None = None
-    approved: bool = False  # a person has approved the loss
-    suspect: bool = False  # upstream once had another hash for it
-    shown: bool = True  # False: not published, only its hashes are remembered
-
-    @property
-    def vanished(self) -> bool:
-        """True if it is published, and upstream's page lacks its name."""
-        return self.shown and self.hashes is None
-
-    @property
-    def withheld(self) -> bool:
-        """Whether the journal removed it, while hidden, before a page did."""
-        return not (self.shown or self.suspect)
-
-
-class Observation(Struct, frozen=True):
-    """The moment at which a page is judged."""
-
-    now: float  # UTC seconds
-    run: int = 0  # the number of the pass
-    confirm_after: float = 0.0  # seconds until a second look may confirm a loss
 
 
 def find_lost_files(
@@ -96,7 +60,7 @@ def find_lost_files(
     ]
     if not going and not withheld:
         return ()
-    entries, marks = _LossEntries(events), _marks_of(after)
+    entries, marks = LossEntries(events), _marks_of(after)
     versions = {} if before is None else versions_by_file(before)
     found = [
         one
@@ -147,7 +111,7 @@ def apply_entries(lost: Sequence[LostFile], events: Sequence[JournalEvent]) -> t
 
     An entry that removes a file explains its loss. An entry that yanks its release adds the mark.
     """
-    entries = _LossEntries(events)
+    entries = LossEntries(events)
     left: list[LostFile] = []
     for one in lost:
         if entries.explain(one, vanished=one.vanished):
@@ -186,7 +150,7 @@ def previously_shown(
     Journal entries show yanks before a page does, and mark lost files. Such a mark is no new
     change, because the history has the entry.
     """
-    entries = _LossEntries(events) if lost or lost_now else None
+    entries = LossEntries(events) if lost or lost_now else None
     marked = {
         one.file.filename
         for one in (*lost, *lost_now)
@@ -220,7 +184,7 @@ def _quarantined(
     It remembers all of them, because the quarantine may end. It needs only their hashes, and not
     the release of each.
     """
-    entries, low = _LossEntries(events), None if before is None else before.serial
+    entries, low = LossEntries(events), None if before is None else before.serial
     for file in _published(before, known):
         old = known.get(file.filename) or LostFile(
             file=file, version=None, low=low, since=observation.now, run=observation.run
@@ -229,7 +193,7 @@ def _quarantined(
             yield from _kept(replace(old, suspect=True), entries)
 
 
-def _kept(lost: LostFile, entries: _LossEntries) -> tuple[LostFile, ...]:
+def _kept(lost: LostFile, entries: LossEntries) -> tuple[LostFile, ...]:
     """Return what to remember of a file whose loss is accepted."""
     if not lost.suspect or entries.explain(lost, vanished=False):
         return ()
@@ -280,8 +244,8 @@ def _with_hashes(lost: LostFile, hashes: Hashes | None, observation: Observation
 def _marked_by_page(lost: LostFile, new: File | None, mark: Yank | None) -> LostFile:
     """Return ``lost`` with the mark of upstream's file or release."""
     if new is not None and new.yanked is not None:
-        lost = _marked(lost, new.yanked)
-    return _marked(lost, mark) if mark is not None and lost.vanished else lost
+        lost = with_mark(lost, new.yanked)
+    return with_mark(lost, mark) if mark is not None and lost.vanished else lost
 
 
 def _as_it_was(file: File, new: File | None) -> bool:
@@ -301,83 +265,3 @@ def _marks_of(page: Page) -> dict[str, Yank]:
         if version is not None and file.yanked is not None:
             marks.setdefault(version, file.yanked)
     return marks
-
-
-class _LossEntries:
-    """Finds the journal entries about lost files.
-
-    It keeps the newest entry of each sort, which is the last one.
-    """
-
-    def __init__(self, events: Iterable[JournalEvent]) -> None:
-        self._remade: int | None = None
-        self._project: int | None = None
-        self._files: dict[str, int] = {}
-        self._releases: dict[VersionKey, int] = {}
-        self._marks: dict[VersionKey, JournalEvent] = {}
-        for event in events:
-            self._add(event, event.entry.serial)
-
-    def _add(self, event: JournalEvent, serial: int) -> None:
-        version = event.entry.version
-        key = None if version is None else version_key(version)
-        if event.removes:
-            if event.kind is EntryKind.REMOVE_PROJECT:
-                self._remade = serial
-            if key is None:
-                self._project = serial
-            else:
-                self._releases[key] = serial
-            if event.file is not None:
-                self._files[event.file] = serial
-        elif event.kind in (EntryKind.YANK, EntryKind.UNYANK) and key is not None:
-            self._marks[key] = event
-
-    def explain(self, lost: LostFile, *, vanished: bool) -> bool:
-        """Return True if an entry since the last page explains the loss.
-
-        The last page means the last page with the file.
-
-        No entry explains another hash, except that the project was removed and created again.
-        """
-        if not vanished:
-            return _is_since(self._remade, lost)
-        return any(_is_since(serial, lost) for serial in self._removals(lost))
-
-    def remove_after(self, serial: int | None, lost: LostFile) -> bool:
-        """Return whether an entry after the page of ``serial`` removes the file."""
-        removals = self._removals(lost)
-        return serial is not None and any(one is not None and one > serial for one in removals)
-
-    def _removals(self, lost: LostFile) -> tuple[int | None, ...]:
-        """Return the newest entries that remove file, release and project."""
-        release = None if lost.version is None else self._releases.get(version_key(lost.version))
-        return self._project, self._files.get(lost.file.filename), release
-
-    def mark(self, lost: LostFile) -> JournalEvent | None:
-        """Return the newest yank or unyank of the file's release since."""
-        if lost.version is None:
-            return None
-        event = self._marks.get(version_key(lost.version))
-        return event if event is not None and _is_since(event.entry.serial, lost) else None
-
-    def marked(self, lost: LostFile, mark: Yank | None) -> LostFile:
-        """Return ``lost`` with the mark that the newest entry gives it.
-
-        ``mark`` is the mark of its release.
-        """
-        event = self.mark(lost)
-        if event is None:
-            return lost
-        if event.kind is EntryKind.YANK:
-            # The entry has no reason, so the reason of the page, or the earlier one, stays.
-            return lost if lost.file.yanked is not None else _marked(lost, mark or Yank())
-        return _marked(lost, None) if lost.vanished and mark is None else lost
-
-
-def _is_since(serial: int | None, lost: LostFile) -> bool:
-    return serial is not None and (lost.low is None or serial > lost.low)
-
-
-def _marked(lost: LostFile, yanked: Yank | None) -> LostFile:
-    return replace(lost, file=replace(lost.file, yanked=yanked))

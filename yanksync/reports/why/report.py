@@ -9,7 +9,7 @@ from msgspec import Struct
 from yanksync.core.model import Page
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
-from yanksync.core.rules.lost_files import LostFile
+from yanksync.core.rules.lost_file import LostFile
 from yanksync.state.views.timeline import ProjectTimes, TimedEvent
 
 

@@ -1,6 +1,6 @@
-"""The projects that wait to be asked for.
+"""The projects that wait to be fetched.
 
-One row a project, however many entries named it.
+Each project has one row, however many entries name it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from msgspec import Struct
 
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.fetch_plan import DAY, FetchTask, backoff, is_overdue
-from yanksync.core.rules.lost_files import Observation
+from yanksync.core.rules.lost_file import Observation
 from yanksync.state.database import Database
 
 _LOOK = """name, reach, urgent, forced, since, CASE WHEN doubt_run < ?1 THEN doubt END,
     doubt_since, approved, behind"""
-# A time of the next try beyond the longest back-off is one that a clock since set back has left.
+# If the next try is later than the longest back-off, its time comes from a clock that was set back
+# since.
 _DUE = "(?3 OR next_try <= ?2 OR next_try > ?2 + CASE WHEN behind THEN 86400 ELSE 3600 END)"
 
 
@@ -38,15 +39,15 @@ class PendingProject(Struct, frozen=True, kw_only=True, rename={"required_serial
 class FetchQueue:
     """The table ``pending``.
 
-    Marking says why a project must be looked at; the result of a look is noted by :meth:`reached`,
-    :meth:`failed` and :meth:`mark_unconfirmed`. ``run`` is the number of the pass: a project is
-    asked for once in it, and once more at its end.
+    :meth:`mark` notes why a page must be fetched; :meth:`reached`, :meth:`failed` and
+    :meth:`mark_unconfirmed` note the result. ``run`` is the number of the pass: a pass fetches a
+    project once, and once more at its end.
     """
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._run = 0  # the pass that took looks last
-        self._passed: dict[int, str] = {}  # its last names: of withdrawals, and of others
+        self._run = 0  # the pass that last took projects
+        self._passed: dict[int, str] = {}  # its last names: of withdrawals and others
 
     def mark(
         self,
@@ -58,11 +59,11 @@ class FetchQueue:
         forced: bool = False,
         patient: bool = True,
     ) -> None:
-        """Ask for a look at ``name``.
+        """Mark the page of ``name`` for fetching.
 
-        A reach above the one asked for so far is news: it may be asked for at once, even in a pass
-        that asked already, and whatever was held back or given up is taken up again (R3). Without
-        ``patient`` that is so for every mark.
+        A higher serial to reach than before is new: the page may be fetched at once, even if this
+        pass has fetched it already, and fetching starts again after a hold or after giving up (R3).
+        Without ``patient`` every mark has this effect.
         """
         self._db.execute(
             """INSERT INTO pending (name, reach, since, urgent, forced) VALUES (?1, ?2, ?3, ?4, ?5)
@@ -86,9 +87,9 @@ class FetchQueue:
     def take(self, run: int, now: float, limit: int, *, at_once: bool = False) -> list[FetchTask]:
         """Take up to ``limit`` due projects for ``run``.
 
-        Withdrawals first. With ``at_once`` the back-off does not count. Those before the last one
-        taken come again when nothing else is left, or after :meth:`rewind`: a pass must not read
-        all that it asked for already each time that it takes some more.
+        Withdrawals come first. With ``at_once`` the back-off does not count. Projects before the
+        last one taken come again when nothing else is left, or after :meth:`rewind`. So a pass does
+        not read all its earlier projects each time that it takes more.
         """
         if run != self._run:
             self.rewind()
@@ -136,7 +137,7 @@ class FetchQueue:
         return [_task(row) for row in rows], total
 
     def take_again(self, run: int, names: Sequence[str]) -> list[FetchTask]:
-        """Return the looks that ``run`` is to take once more, of ``names``."""
+        """Return those of ``names`` that ``run`` fetches once more."""
         rows = self._db.execute(
             f"""SELECT {_LOOK} FROM pending
             WHERE asked = ?1 AND held IS NULL AND name IN (SELECT value FROM json_each(?2))""",
@@ -196,7 +197,7 @@ class FetchQueue:
         )
 
     def forced(self) -> int:
-        """Return how many looks of a full-resync are still to be taken."""
+        """Return how many pages a full-resync must still fetch."""
         return self._db.count("SELECT count(*) FROM pending WHERE forced AND behind = 0")
 
     def mark_unconfirmed(self, name: str, seen: str, why: str, at: Observation) -> None:
@@ -217,7 +218,7 @@ class FetchQueue:
     def confirm_at(self, name: str, why: str, since: float, moment: float, *, run: int) -> None:
         """Fetch the page of ``name`` again after ``moment``, to confirm it.
 
-        A later pass than ``run`` does. What waits for a serial is asked for anyway.
+        A later pass than ``run`` does this. A page that waits for a serial is fetched anyway.
         """
         self.mark(name, None, since)
         self._db.execute(
@@ -241,7 +242,8 @@ class FetchQueue:
     def failed(self, name: str, why: str, now: float, *, stale: bool) -> None:
         """Postpone ``name``, which this pass could not update (R3).
 
-        ``stale``: an answer came, but an old one. After 26 hours of those it is only ``behind``.
+        ``stale``: an answer came, but it was old. After 26 hours of such answers the project is
+        only ``behind``.
         """
         row = self._db.first_row(
             "SELECT attempts, stale_since FROM pending WHERE name = ?", (name,)
@@ -259,7 +261,7 @@ class FetchQueue:
         )
 
     def hold(self, names: Iterable[str], why: str, now: float) -> None:
-        """Keep ``names`` from being asked for until a person approves (R8)."""
+        """Do not fetch ``names`` until a person approves (R8)."""
         self._db.execute(
             """UPDATE pending SET held = ?, held_since = coalesce(held_since, ?), approved = 0
             WHERE name IN (SELECT value FROM json_each(?))""",
@@ -269,7 +271,7 @@ class FetchQueue:
     def approve(self, names: Sequence[str] | None) -> list[NormalizedName]:
         """Release held projects, and their removals; return their names.
 
-        All of them when ``names`` is None.
+        ``names`` is None: all held projects.
         """
         rows = self._db.execute(
             """UPDATE pending SET held = NULL, approved = 1
@@ -302,7 +304,7 @@ class FetchQueue:
         ]  # fmt: skip
 
     def start_over(self) -> None:
-        """Forget what looks have come to: they were at another address."""
+        """Forget the results of fetches from another address."""
         self._db.execute(
             """UPDATE pending SET attempts = 0, next_try = 0, asked = 0, behind = 0, problem = NULL,
                 stale_since = NULL, doubt = NULL, doubt_run = NULL, doubt_since = NULL"""

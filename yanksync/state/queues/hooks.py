@@ -1,8 +1,9 @@
-"""Hooks that still have to get changes of files in the output.
+"""Changes of files in the output that hooks must still get.
 
-One row for each hook and project, however often its files changed since the last delivery. It is
-written in the transaction that notes the files as published, so that a run that dies in between
-loses nothing, and it goes when the hook has taken it: each change is delivered once or more.
+There is one row for each hook and project, however often its files changed since the last delivery.
+The transaction that notes the files as published writes the row, so a run that dies in between
+loses nothing. The row is deleted when the hook has accepted it. So each change is delivered once or
+more.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ class OutputChange(Struct, frozen=True):
     """A project whose files changed, or the list of projects."""
 
     project: NormalizedName | None  # None: the list
-    before: frozenset[str]  # codecs of the compressed copies that may have stood there, and LEGACY
-    now: tuple[str, ...] | None  # the compressed copies there now, twins aside; None: no page is
-    legacy: bool = False  # whether the form for followers is published now
+    before: frozenset[str]  # codecs of the copies that may have been there, and LEGACY
+    now: tuple[str, ...] | None  # the present compressed copies; None: no page
+    legacy: bool = False  # the form for followers is published now
 
 
 class HookQueue:
@@ -36,7 +37,7 @@ class HookQueue:
         self._db = db
 
     def add(self, hooks: Sequence[str], changes: Iterable[tuple[str, Iterable[str]]]) -> None:
-        """Note for ``hooks`` what changed, as (project or :data:`LIST_KEY`, codecs before)."""
+        """Note changes for ``hooks``: (project or :data:`LIST_KEY`, codecs before)."""
         self._db.execute_many(
             """INSERT INTO outbox (hook, project, before) VALUES (?, ?, ?)
             ON CONFLICT (hook, project) DO UPDATE SET before =
@@ -46,12 +47,12 @@ class HookQueue:
         )
 
     def counts(self) -> dict[str, int]:
-        """Return how much waits for each hook for which something does."""
+        """Return how many changes wait, for each hook with any."""
         rows = self._db.execute("SELECT hook, count(*) FROM outbox GROUP BY hook")
         return {row[0]: int(row[1]) for row in rows}
 
     def keep_only(self, hooks: Sequence[str]) -> None:
-        """Forget what waits for hooks that are not configured any more."""
+        """Forget changes for hooks that are no longer configured."""
         for hook in self.counts():
             if hook not in hooks:
                 self._db.execute("DELETE FROM outbox WHERE hook = ?", (hook,))
@@ -59,7 +60,7 @@ class HookQueue:
     def take(self, hook: str, limit: int) -> tuple[list[str], int]:
         """Return the ``limit`` oldest projects (or :data:`LIST_KEY`) that wait for ``hook``.
 
-        The number with them is passed to :meth:`taken` once the hook has them.
+        Pass the returned number to :meth:`taken` when the hook has accepted them.
         """
         rows = self._db.execute(
             "SELECT project, id FROM outbox WHERE hook = ? ORDER BY id LIMIT ?", (hook, limit)
@@ -67,7 +68,7 @@ class HookQueue:
         return [row[0] for row in rows], rows[-1][1] if rows else 0
 
     def taken(self, hook: str, upto: int | None = None) -> None:
-        """Remove what ``hook`` has taken: up to ``upto``, or all."""
+        """Remove what ``hook`` has accepted: up to ``upto``, or all."""
         self._db.execute(
             "DELETE FROM outbox WHERE hook = ?1 AND (?2 IS NULL OR id <= ?2)", (hook, upto)
         )
@@ -75,7 +76,7 @@ class HookQueue:
     def changes(
         self, hook: str, list_copies: Sequence[str], *, list_legacy: bool = False
     ) -> Iterator[OutputChange]:
-        """Yield what waits for ``hook``, oldest first, as published now."""
+        """Yield the changes for ``hook``, oldest first, as published now."""
         rows = self._db.stream(
             """SELECT project, before, json_digest IS NOT NULL, codecs, legacy_digest IS NOT NULL
             FROM outbox

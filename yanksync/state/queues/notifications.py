@@ -1,4 +1,4 @@
-"""How far the targets of ``[[withdrawals.notify]]`` have got the log of withdrawals."""
+"""The positions of ``[[withdrawals.notify]]`` targets in the log."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from yanksync.state.database import Database
 
 
 class NotifyPosition(Struct, frozen=True):
-    """How far one target has got."""
+    """The position of one target."""
 
     epoch: int  # of the log
-    cursor: int  # the newest event that it has, or that is none of its own
-    waiting: int = 0  # events that it did not take
+    cursor: int  # the newest event that it has, or does not want
+    waiting: int = 0  # events that it has not accepted
 
 
 class NotifyQueue:
@@ -24,21 +24,21 @@ class NotifyQueue:
         self._db = db
 
     def position(self, name: str) -> NotifyPosition | None:
-        """Return how far a target has got; None: it is new."""
+        """Return the position of a target; None: it is new."""
         row = self._db.first_row(
             "SELECT epoch, cursor, waiting FROM notified WHERE name = ?", (name,)
         )
         return None if row is None else NotifyPosition(*row)
 
     def set(self, name: str, position: NotifyPosition) -> None:
-        """Note how far a target has got."""
+        """Store the position of a target."""
         self._db.execute(
             "INSERT OR REPLACE INTO notified VALUES (?, ?, ?, ?)",
             (name, position.epoch, position.cursor, position.waiting),
         )
 
     def keep_only(self, names: Collection[str]) -> list[str]:
-        """Forget targets that are not configured any more; return their names."""
+        """Forget targets that are no longer configured; return their names."""
         gone = [name for name in self.names() if name not in names]
         for name in gone:
             self._db.execute("DELETE FROM notified WHERE name = ?", (name,))
@@ -49,6 +49,6 @@ class NotifyQueue:
         return [row[0] for row in self._db.execute("SELECT name FROM notified ORDER BY name")]
 
     def counts(self) -> dict[str, int]:
-        """Return how many events wait for each target for which some do."""
+        """Return how many events wait, for each target with any."""
         rows = self._db.execute("SELECT name, waiting FROM notified WHERE waiting > 0")
         return {row[0]: int(row[1]) for row in rows}

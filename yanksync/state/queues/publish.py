@@ -1,4 +1,4 @@
-"""What is recorded and not published yet, and what a guard holds."""
+"""Projects that are recorded but not published, and held ones."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from yanksync.state.lost_files import LostFileTable
 
 
 class QueuedProject(Struct, frozen=True):
-    """A project to be published."""
+    """A project to publish."""
 
     id: int
     reason: PublishReason
-    write_started: bool  # writing was begun before: the stored digests say nothing
-    approved: bool = False  # a person has let it through
+    write_started: bool  # writing was begun before: the stored digests are void
+    approved: bool = False  # a person has approved it
 
 
 class HeldPublication(Struct, frozen=True, kw_only=True):
@@ -38,12 +38,12 @@ class FailedPublication(Struct, frozen=True, kw_only=True):
     """A project whose files could not be written."""
 
     name: NormalizedName
-    since: float  # start of the read that brought what is not published; UTC seconds
+    since: float  # UTC seconds: start of the read of the unpublished change
     problem: str
 
 
 class PublishQueue:
-    """The table ``unpublished``, and the digests of what is published."""
+    """The table ``unpublished``, and the digests of published files."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -53,8 +53,8 @@ class PublishQueue:
     ) -> None:
         """Queue a project whose recorded state is newer than its pages.
 
-        What a guard held of it before is no longer what would be published, so it is judged again,
-        unless a person has ``approved`` it already.
+        A guard may have held an earlier state of it. The new state is judged again, unless a person
+        has ``approved`` it already.
         """
         self._db.execute(
             """INSERT INTO unpublished (id, sort, since, approved) VALUES (?1, ?2, ?3, ?4)
@@ -72,7 +72,7 @@ class PublishQueue:
         )
 
     def add_all(self, since: float) -> None:
-        """Queue every project that is published or should be."""
+        """Queue every project that is or should be published."""
         self._db.execute(
             """INSERT OR IGNORE INTO unpublished (id, sort, since)
             SELECT id, 'page', ? FROM projects
@@ -82,7 +82,7 @@ class PublishQueue:
         )
 
     def reason(self, project: int) -> PublishReason | None:
-        """Return what publishing a project would do; None when it is published."""
+        """Return what publishing a project would do; None: it is published."""
         row = self._db.first_row("SELECT sort FROM unpublished WHERE id = ?", (project,))
         return None if row is None else PublishReason(row[0])
 
@@ -120,7 +120,7 @@ class PublishQueue:
         return [QueuedProject(row[0], PublishReason(row[1]), bool(row[2])) for row in rows]
 
     def queued(self, ids: Sequence[int]) -> list[QueuedProject]:
-        """Return what is to be published of ``ids``."""
+        """Return the queued projects of ``ids``."""
         rows = self._db.execute(
             """SELECT id, sort, dirty FROM unpublished
             WHERE held IS NULL AND id IN (SELECT value FROM json_each(?))""",
@@ -131,7 +131,7 @@ class PublishQueue:
     def waiting(self, ids: Sequence[int]) -> dict[int, str | None]:
         """Return the queued ones of ``ids``, with the reason of a hold.
 
-        The pages of all others are published as the state has them.
+        The pages of all other projects are published as the state has them.
         """
         rows = self._db.execute(
             "SELECT id, held FROM unpublished WHERE id IN (SELECT value FROM json_each(?))",
@@ -152,7 +152,7 @@ class PublishQueue:
     def held_without_legacy_json(self) -> list[int]:
         """Return the held projects without the older JSON form.
 
-        Only those whose stored digests say what is published.
+        Only those with valid stored digests.
         """
         rows = self._db.execute(
             """SELECT id FROM unpublished CROSS JOIN projects USING (id)
@@ -221,9 +221,9 @@ class PublishQueue:
         self._db.execute_many("DELETE FROM unpublished WHERE id = ?", [(row[0],) for row in rows])
 
     def removed(self, ids: Sequence[int], *, forget: bool) -> None:
-        """Record removed projects; ``forget`` drops all about them.
+        """Record removed projects; ``forget`` drops all facts about them.
 
-        Hashes that were in doubt are remembered all the same.
+        Hashes that were in doubt stay remembered.
         """
         lost = LostFileTable(self._db)
         for id_ in ids:
@@ -252,7 +252,7 @@ class PublishQueue:
             lost.put(id_, kept)
 
     def _has_revisions(self) -> bool:
-        """Return whether the list has revisions beside serials."""
+        """Return whether the list has revisions in addition to serials."""
         return self._db.first_row("SELECT 1 FROM meta WHERE key = 'offer_digest'") is not None
 
     def _note_list(self, changed: bool, serials: bool) -> None:
@@ -295,7 +295,7 @@ class PublishQueue:
         return [row[0] for row in rows]
 
     def hold(self, decision: GuardDecision, now: float) -> None:
-        """Hold what ``decision`` does not let through; what was approved goes on."""
+        """Hold removals by ``decision``, except approved ones."""
         for reason, why in (
             (PublishReason.EXPLAINED, decision.explained),
             (PublishReason.UNEXPLAINED, decision.unexplained),

@@ -22,5 +22,5 @@ class UnconfirmedSerials:
         return [(row[0], row[1]) for row in rows]
 
     def confirm(self, serial: int) -> None:
-        """Forget what is at or below ``serial``: the journal has it."""
+        """Forget serials up to ``serial``: the journal has them."""
         self._db.execute("DELETE FROM ahead WHERE serial <= ?", (serial,))

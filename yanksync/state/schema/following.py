@@ -1,10 +1,10 @@
-"""Statements: what a mirror knows of projects, pages, queues and withdrawals."""
+"""Statements for tables of projects, pages, queues and withdrawals."""
 
 from __future__ import annotations
 
 FIRST = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
-    # Narrow on purpose: the list of projects is a scan of this table. Pages have their own table.
+    # This table is narrow because the list of projects is a scan of it. Pages have their own table.
     """CREATE TABLE projects (
         id INTEGER PRIMARY KEY,
         name TEXT NOT NULL UNIQUE,        -- normalised
@@ -27,7 +27,7 @@ FIRST = (
         published_serial INTEGER
     )""",
     "CREATE INDEX projects_due ON projects (due) WHERE due IS NOT NULL",
-    # The body as upstream sent it, compressed: unknown keys are kept, rendering starts from here.
+    # The body as upstream sent it, compressed. It keeps unknown keys, and rendering uses it.
     """CREATE TABLE pages (
         id INTEGER PRIMARY KEY REFERENCES projects (id) ON DELETE CASCADE,
         media TEXT NOT NULL,
@@ -90,7 +90,7 @@ FIRST = (
         seen TEXT NOT NULL                -- JSON of changes.Unsettled
     )""",
     "CREATE INDEX unsettled_high ON unsettled (high)",
-    # Starts of journal and list reads not known to be published in full, and the newest that is.
+    # Starts of journal and list reads that may not be published in full, and the newest that is.
     "CREATE TABLE reads (started REAL PRIMARY KEY) WITHOUT ROWID",
     """CREATE TABLE runs (
         id INTEGER PRIMARY KEY,
@@ -108,12 +108,13 @@ FIRST = (
     )""",
 )
 
-# The list of projects is read in order, and from this index alone: a third of the work of looking
-# 700,000 rows up by name.
+# The list of projects is read in order from this index only. That is a third of the work of looking
+# up 700,000 rows by name.
 LIST_INDEX = "CREATE INDEX projects_list ON projects (name, display, published_serial) WHERE listed"
 
 TOLD = (
-    # What outlives a pass for Prometheus: counters, and what is too dear to count in each pass.
+    # Values for Prometheus that outlive a pass: counters, and figures that are too expensive to
+    # count in each pass.
     """CREATE TABLE counters (
         name TEXT NOT NULL,
         label TEXT NOT NULL,
@@ -124,7 +125,7 @@ TOLD = (
     "ALTER TABLE history ADD COLUMN published REAL",
     # How far the journal, or the list, was read.
     "ALTER TABLE reads ADD COLUMN serial INTEGER",
-    # Hooks that still have to get a project's changes: one row, however many changes.
+    # Hooks that must still get a project's changes: one row for any number of changes.
     """CREATE TABLE outbox (
         id INTEGER PRIMARY KEY,
         hook TEXT NOT NULL,
@@ -134,7 +135,7 @@ TOLD = (
     )""",
 )
 
-# What is published in object storage, for conditional puts; '' is the list of projects.
+# ETags of objects in object storage, for conditional puts; '' is the list of projects.
 TAGS = """CREATE TABLE tags (
     project TEXT NOT NULL,
     file TEXT NOT NULL,
@@ -142,11 +143,11 @@ TAGS = """CREATE TABLE tags (
     PRIMARY KEY (project, file)
 ) WITHOUT ROWID"""
 
-# What followers of the older JSON API read of a project; NULL: that form is not published.
+# Digest of the form for followers of the older JSON API; NULL: it is not published.
 LEGACY = "ALTER TABLE projects ADD COLUMN legacy_digest BLOB"
 
 GUARDS = (
-    # Files that stay published though upstream's page lacks them, or has another hash for them.
+    # Files that stay published although upstream's page lacks them, or has another hash for them.
     """CREATE TABLE lost_files (
         project INTEGER NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
         filename TEXT NOT NULL,
@@ -163,9 +164,9 @@ GUARDS = (
         serial INTEGER NOT NULL
     ) WITHOUT ROWID""",
     "CREATE INDEX ahead_serial ON ahead (serial)",
-    # When a pass first saw what it did not believe.
+    # When a pass first saw an answer that it did not believe.
     "ALTER TABLE pending ADD COLUMN doubt_since REAL",
-    # Whole pages are not held any more: those that were are asked for again.
+    # Whole pages are no longer held; pages that were held are fetched again.
     """INSERT OR IGNORE INTO pending (name, forced, since)
         SELECT name, 1, since FROM unpublished JOIN projects USING (id)
         WHERE presence = 'present' AND sort IN ('unexplained', 'rehashed')""",
@@ -174,25 +175,25 @@ GUARDS = (
         AND id IN (SELECT id FROM projects WHERE presence = 'present')""",
 )
 
-# Each look at the history of a project costs what it finds, however long that history is.
+# With these indexes a query of a project's history costs only the rows that it finds.
 LONG_HISTORIES = (
     "DROP INDEX history_project",
     "CREATE INDEX history_project ON history (project, era, place)",
-    # What was the last thing that happened to a version.
+    # For the newest row of a version.
     "CREATE INDEX history_version ON history (project, version, era, place) WHERE file IS NULL",
-    # What an entry that comes late may explain.
+    # For rows that a late entry may explain.
     "CREATE INDEX history_observed ON history (project, high) WHERE serial IS NULL",
     "CREATE INDEX history_returns ON history (project, era, place) WHERE action = 'return'",
 )
 
 APPROVALS = (
-    # That a person agreed to what a look may find to be gone.
+    # A person approved the loss that the fetch may find.
     "ALTER TABLE pending ADD COLUMN approved INTEGER NOT NULL DEFAULT 0",
     "UPDATE pending SET approved = 1 WHERE held IS NULL AND held_since IS NOT NULL",
 )
 
 COOLDOWN = (
-    # Only of projects that changed while they were followed: about one in ten.
+    # Only for projects that changed while they were followed: about one in ten.
     """CREATE TABLE file_times (
         project INTEGER PRIMARY KEY REFERENCES projects (id) ON DELETE CASCADE,
         added BLOB,                       -- zlib of JSON: when each file was added, by its name
@@ -206,7 +207,7 @@ COOLDOWN = (
         WHERE changes_at IS NOT NULL""",
     # Releases that were hidden when upstream withdrew them: JSON, files by version.
     "ALTER TABLE history ADD COLUMN averted TEXT",
-    # Grows with each publication, for followers: a page changes without a new serial, too.
+    # Grows with each publication, for followers, because a page can change without a new serial.
     "ALTER TABLE projects ADD COLUMN revision INTEGER NOT NULL DEFAULT 0",
     "DROP INDEX projects_list",
     """CREATE INDEX projects_list ON projects (name, display, published_serial, revision)
@@ -215,7 +216,7 @@ COOLDOWN = (
     "ALTER TABLE projects ADD COLUMN upstream_revision INTEGER",
 )
 
-# What lets a copy of a file that upstream took away be recognised.
+# The hashes by which a copy of a removed file can be recognised.
 REMOVED_FILES = """CREATE TABLE removed_files (
     project INTEGER NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
     filename TEXT NOT NULL,
@@ -241,7 +242,7 @@ WITHDRAWALS = (
     """CREATE INDEX events_observed ON events (project, action)
         WHERE observed AND replaced_by IS NULL""",
     "CREATE INDEX events_time ON events (time)",
-    # How many events each day has, so that a chart does not read them all.
+    # How many events each day has, so that a chart need not read all events.
     """CREATE TABLE event_days (
         day INTEGER NOT NULL,             -- days since 1970, in UTC
         action TEXT NOT NULL,
@@ -250,8 +251,8 @@ WITHDRAWALS = (
     ) WITHOUT ROWID""",
     # The hashes of full pages, which the index of the log names.
     "CREATE TABLE event_pages (number INTEGER PRIMARY KEY, sha256 TEXT NOT NULL)",
-    # Rows of the history that are to become events, as soon as a page shows them. Triggers fill
-    # it, so that no writer of the history can forget one; without a log they do nothing.
+    # Rows of the history that will become events when a page shows them. Triggers fill it, so that
+    # code that writes the history cannot forget one. Without a log the triggers do nothing.
     """CREATE TABLE unlogged (
         history INTEGER PRIMARY KEY REFERENCES history (id) ON DELETE CASCADE
     )""",
@@ -261,16 +262,16 @@ WITHDRAWALS = (
         BEGIN INSERT OR IGNORE INTO unlogged VALUES (NEW.id); END""",
 )
 TIMELINE = (
-    # What the mirror did, for `why`.
+    # The times of the mirror's steps, for `why`.
     "ALTER TABLE projects ADD COLUMN recorded_at REAL",
     "ALTER TABLE projects ADD COLUMN published_at REAL",
     "ALTER TABLE history ADD COLUMN asked REAL",  # start of the read that asked for its page
-    "ALTER TABLE history ADD COLUMN attempts INTEGER",  # passes that asked in vain before
+    "ALTER TABLE history ADD COLUMN attempts INTEGER",  # passes that fetched in vain before
     "ALTER TABLE history ADD COLUMN stale_since REAL",
     "ALTER TABLE history ADD COLUMN recorded REAL",  # when a page showed it
 )
 
-# How far each target of notifications has got the log of withdrawals.
+# The position of each target of notifications in the log of withdrawals.
 NOTIFIED = """CREATE TABLE notified (
     name TEXT PRIMARY KEY,
     epoch INTEGER NOT NULL,               -- of the log

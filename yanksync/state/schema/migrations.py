@@ -1,7 +1,7 @@
 """The named migrations of the state database.
 
-``VERSION`` is the number of migrations; it is kept in ``PRAGMA user_version`` as well, so that a
-start on an up-to-date database (288 times a day) need not import sqlite-utils.
+``VERSION`` is the number of migrations. ``PRAGMA user_version`` has it as well, so that a start
+with an up-to-date database (288 times a day) does not import sqlite-utils.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ VERSION = 20
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the schema up to date.
 
-    Every migration is one transaction with its own record.
+    Every migration is one transaction, which also records it.
     """
     import sqlite_utils
     from sqlite_utils.migrations import Migrations

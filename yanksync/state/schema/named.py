@@ -1,6 +1,6 @@
 """All migrations, in their order.
 
-One is never changed once a release has it.
+A migration of a release is never changed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Statements: copies of package files, bundles and forgotten projects."""
+"""Statements for package files, bundles and forgotten projects."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ PACKAGE_FILES = (
         WHERE delete_at IS NOT NULL""",
 )
 
-# From the first bundle on, triggers note of each change of the output which bundle has it: the next
-# one. Without bundles they do nothing.
+# From the first bundle on, triggers note for each change of the output that the next bundle has it.
+# Without bundles they do nothing.
 NEXT_BUNDLE = """INSERT INTO output_changes
     SELECT '{}', {}, max(cursor) + 1 FROM bundles WHERE true
     ON CONFLICT (kind, name) DO UPDATE SET bundle = excluded.bundle"""
@@ -73,7 +73,7 @@ BUNDLES = (
     _noted("file_added", "INSERT ON package_files", "NEW.status = 'served'", "file", "NEW.path"),
     _noted("file_gone", "DELETE ON package_files", "OLD.status = 'served'", "file", "OLD.path"),
 )  # fmt: skip
-# Projects of which rules of [files] leave out every file, so that it is logged once.
+# Projects that lost every file by rules of [files], so that this is logged once.
 UNCHOSEN = """CREATE TABLE unchosen (
     project TEXT PRIMARY KEY,             -- normalised
     rules TEXT NOT NULL
@@ -83,7 +83,7 @@ KEPT_FILES = (
     # Copies of files that upstream removed.
     "ALTER TABLE package_files ADD COLUMN added REAL NOT NULL DEFAULT 0",
     "ALTER TABLE package_files ADD COLUMN removed_at REAL",  # the pass that saw it
-    "ALTER TABLE package_files ADD COLUMN removed_on REAL",  # as far as the journal tells
+    "ALTER TABLE package_files ADD COLUMN removed_on REAL",  # by the journal, if known
     "ALTER TABLE package_files ADD COLUMN kept INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE package_files ADD COLUMN restored INTEGER NOT NULL DEFAULT 0",
     "CREATE INDEX package_files_kept ON package_files (removed_at) WHERE kept",
@@ -92,7 +92,7 @@ KEPT_FILES = (
         project TEXT PRIMARY KEY,
         digest BLOB                       -- of what is published; NULL: it is to be written
     ) WITHOUT ROWID""",
-    # So that no writer of copies can forget the pages that name them.
+    # So code that changes copies cannot forget the pages that name them.
     """CREATE TRIGGER kept_changed AFTER UPDATE OF status, kept, removed_on ON package_files
         WHEN OLD.kept OR NEW.kept
         BEGIN INSERT OR REPLACE INTO deleted_pages VALUES (NEW.project, NULL); END""",
@@ -101,13 +101,13 @@ KEPT_FILES = (
 )
 
 FORGOTTEN = (
-    # Projects that a person had forgotten: they are excluded, and their texts are erased.
+    # Forgotten projects: they are excluded, and their texts are erased.
     """CREATE TABLE forgotten (
         project TEXT PRIMARY KEY,         -- normalised
         since REAL NOT NULL,
         erased INTEGER NOT NULL           -- nothing of it is left
     ) WITHOUT ROWID""",
-    # The hashes of their files, so that no other project brings them back.
+    # The hashes of their files, so that other projects do not bring the files back.
     """CREATE TABLE forgotten_files (
         project TEXT NOT NULL,
         file INTEGER NOT NULL,            -- a number, in place of its name
@@ -117,7 +117,7 @@ FORGOTTEN = (
     ) WITHOUT ROWID""",
 )
 
-# A page of the index of deleted files that is to be written has no digest yet.
+# A page of the index of deleted files that must be written has no digest yet.
 BUNDLED_DELETED_INDEX = (
     _noted("deleted_page_written", "INSERT ON deleted_pages", "true", "deleted", "NEW.project"),
     _noted("deleted_page_gone", "DELETE ON deleted_pages", "true", "deleted", "OLD.project"),
@@ -130,7 +130,7 @@ BUNDLED_DELETED_INDEX = (
     ),
 )
 
-# What bundles brought to an output that they feed, so that it can be checked there.
+# The files that bundles brought to this output, so that they can be checked here.
 RECEIVED = """CREATE TABLE received (
     path TEXT PRIMARY KEY,                -- below the output
     size INTEGER NOT NULL,

@@ -1,1 +1,1 @@
-"""What commands and metrics read from several tables at once."""
+"""Queries of commands and metrics that read several tables."""

@@ -1,4 +1,4 @@
-"""Which projects another index is compared for."""
+"""Chooses the projects for a comparison with another index."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from yanksync.state.database import Database
 
 _BATCH = 200
 
-# A yank that is older than the mirror has no row in the history.
+# A yank from before the mirror began has no row in the history.
 _WHERE = """presence IN ('present', 'gone') AND (?1 OR yanked OR quarantined OR presence = 'gone'
     OR EXISTS (SELECT 1 FROM history WHERE history.project = projects.name))"""
 
 
 class Selection(Struct, frozen=True):
-    """Which projects are meant."""
+    """The selected projects."""
 
-    all: bool = False  # else those with withdrawals
-    sample: int | None = None  # so many of them, chosen at random
+    all: bool = False  # False: only those with withdrawals
+    sample: int | None = None  # number of random ones among them
 
 
 class Comparable:
-    """The tables ``projects`` and ``history``, as a comparison asks them."""
+    """Reads the tables ``projects`` and ``history`` for a comparison."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     def count(self, selection: Selection) -> int:
-        """Return how many projects are meant."""
+        """Return how many projects are selected."""
         found = self._db.count(f"SELECT count(*) FROM projects WHERE {_WHERE}", (selection.all,))
         return found if selection.sample is None else min(found, selection.sample)
 
@@ -56,7 +56,7 @@ class Comparable:
         return (NormalizedName(row[0]) for row in rows)
 
     def first_after(self, serial: int) -> int | None:
-        """Return when the first thing after ``serial`` happened; None: nothing did."""
+        """Return the time of the first event after ``serial``; None: no event."""
         row = self._db.first_row(
             """SELECT timestamp FROM history WHERE serial > ?1
             AND era = (SELECT coalesce(max(value), 0) FROM meta WHERE key = 'era')

@@ -1,4 +1,4 @@
-"""The history as people see it: its rows, with what was averted."""
+"""Reads the rows of the history, with averted withdrawals."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class HistoryRow(Struct, frozen=True, kw_only=True):
 
 
 class HistoryRows:
-    """The table ``history``, to read; :class:`yanksync.state.history.History` writes it."""
+    """Reads the table ``history``; :class:`yanksync.state.history.History` writes it."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
@@ -52,7 +52,7 @@ class HistoryRows:
             yield from self._read("id = ?", "id", (number,))
 
     def count_after(self, number: int) -> int:
-        """Return how many rows were added after the one of this number."""
+        """Return how many rows were added after this number."""
         return self._db.count("SELECT count(*) FROM history WHERE id > ?", (number,))
 
     def select(
@@ -88,9 +88,9 @@ class HistoryRows:
 
 
 def rows_of(row: Sequence[object]) -> Iterator[HistoryRow]:
-    """Yield what the :data:`COLUMNS` of a row say.
+    """Yield the history rows for the :data:`COLUMNS` of a row.
 
-    One more for each release that was averted, or these instead.
+    There is one more for each averted release, or only these.
     """
     found, averted = _row(row), row[8]
     if averted is None:
@@ -104,7 +104,7 @@ def rows_of(row: Sequence[object]) -> Iterator[HistoryRow]:
 
 
 def row_without_averted(row: Sequence[object]) -> HistoryRow | None:
-    """Return what a row says of releases that were offered; None: nothing."""
+    """Return the part of a row about offered releases; None: no part."""
     averted = row[8]
     part = None if averted is None else msgspec.convert(json.loads(str(averted)), type=Averted)
     return _row(row) if part is None or not part.is_all else None

@@ -1,4 +1,4 @@
-"""What guards hold back, and letting it through (rules R8 and R14)."""
+"""Reads and releases what guards hold (rules R8 and R14)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from yanksync.core.model import Hashes
 from yanksync.core.names import NormalizedName
-from yanksync.core.rules.lost_files import LostFile
+from yanksync.core.rules.lost_file import LostFile
 from yanksync.state.facts import AdvisoryChange, PackageCheck, ReplacedJournal, SelectionChange
 from yanksync.state.state import State
 
@@ -82,7 +82,7 @@ def _held(
 
 
 def _whole(state: State) -> list[HeldItem]:
-    """Return what is held of the mirror as a whole."""
+    """Return the holds that concern the mirror as a whole."""
     facts, found = state.facts, []
     other, selection = facts.replaced_journal, facts.selection
     if other.replaced is not None and not other.approved:
@@ -120,7 +120,7 @@ def _files(state: State) -> list[HeldItem]:
 def held_counts(state: State) -> dict[str, int]:
     """Count the holds by :attr:`HeldItem.what`.
 
-    Each pass asks, so no single hold is read. Kinds without holds are left out.
+    Each pass needs this, so no single hold is read. Kinds without holds are left out.
     """
     files, hashes = state.lost_files.held_groups()
     counts = {held.what: 1 for held in _whole(state)}
@@ -138,7 +138,7 @@ def count_held(state: State) -> int:
 
 
 def oldest_hold(state: State) -> float | None:
-    """Return since when the oldest of them is held."""
+    """Return when the oldest hold began."""
     return min((held.since for held in held_items(state)), default=None)
 
 
@@ -147,8 +147,8 @@ def select_holds(
 ) -> list[HeldItem]:
     """Select holds by project and kind; empty: all.
 
-    Among ``names``, ``journal`` and ``selection`` mean what concerns the whole mirror while that
-    is held, and else the projects of these names.
+    In ``names``, words such as ``journal`` and ``selection`` mean the hold of the whole mirror if
+    there is one. Otherwise they mean projects of these names.
     """
     whole = {held.what for held in found if held.project is None}
     return [
@@ -170,7 +170,7 @@ def approve_held(state: State, released: Sequence[HeldItem]) -> None:
         for kind, names in by_kind.items():
             if kind == "journal":
                 facts.change(ReplacedJournal, approved=True)
-            elif kind == "selection":  # this one, and no other that the configuration may get
+            elif kind == "selection":  # only this one, not a later one of the configuration
                 facts.change(SelectionChange, approved=facts.selection.wanted)
             elif kind == "advisories":  # these, and no others
                 facts.change(AdvisoryChange, approved=facts.advisories.wanted)

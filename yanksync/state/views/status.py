@@ -19,7 +19,7 @@ from yanksync.state.views.holds import held_counts, oldest_hold
 from yanksync.state.views.unpublished_withdrawals import UnpublishedWithdrawal
 from yanksync.system.file_lock import Holder, holder
 
-_TOLD = 100  # projects with a problem that are shown
+_TOLD = 100  # problems that are shown
 
 
 class FeedingBundle(Struct, frozen=True, kw_only=True):
@@ -28,17 +28,17 @@ class FeedingBundle(Struct, frozen=True, kw_only=True):
     Times are UTC seconds.
     """
 
-    cursor: int | None  # of the newest one that was applied to its end; None: none was
+    cursor: int | None  # of the newest bundle applied in full; None: there is none
     made: float | None
     applied: float | None
-    unfinished: bool  # another one was begun
+    unfinished: bool  # another one was begun but not finished
 
 
 class Status(Struct, frozen=True, kw_only=True):
-    """What ``read_status`` says. Times are UTC seconds."""
+    """The result of ``read_status``. Times are UTC seconds."""
 
     configuration: str | None = None  # the file; None: there is none
-    upstream: str | None = None  # None: what pip uses, which no run has asked for yet
+    upstream: str | None = None  # None: pip's index, which no run has asked for yet
     output: str = ""
     state: str = ""
     state_bytes: int | None = None  # None: there is none
@@ -51,7 +51,7 @@ class Status(Struct, frozen=True, kw_only=True):
     unpublished: int = 0
     held: int = 0
     held_kinds: dict[str, int] = {}  # the same by kind
-    held_since: float | None = None  # the oldest of them
+    held_since: float | None = None  # beginning of the oldest hold
     behind: int = 0
     undelivered: int = 0
     undelivered_hooks: dict[str, int] = {}  # the same by hook
@@ -59,24 +59,24 @@ class Status(Struct, frozen=True, kw_only=True):
     lag_serials: int | None = None
     throttled_until: float | None = None  # upstream asked for a pause
     cooldown_waiting: int = 0  # files that wait to become old enough
-    cooldown_next: float | None = None  # when the next of them does
+    cooldown_next: float | None = None  # when the next of them is old enough
     clock_problem: str | None = None  # why cooldown goes by the cut-off of an earlier pass
     unmatched_overrides: tuple[str, ...] = ()  # as they are written
     last_run: float | None = None  # end of the newest run, or its start
     last_success: float | None = None
     last_error: str | None = None
     last_error_at: float | None = None
-    journal: str | None = None  # what is followed: xmlrpc, listing, none; None before the first run
-    unknown: tuple[str, ...] = ()  # named by the configuration, never had by upstream
+    journal: str | None = None  # the source: xmlrpc, listing, none; None: no run yet
+    unknown: tuple[str, ...] = ()  # configured, but upstream never had them
     problems: tuple[PendingProject, ...] = ()  # pending or behind, and why
     # unpublished because their files could not be written
     blocked: tuple[FailedPublication, ...] = ()
-    # what is served although upstream withdrew it, and why
+    # Withdrawn by upstream but still served, and why.
     withdrawals: tuple[UnpublishedWithdrawal, ...] = ()
     hook_problems: tuple[str, ...] = ()  # why hooks could not be called
     package_files: CopyCounts = CopyCounts()
-    failing_files: tuple[FailingFile, ...] = ()  # that could not be copied, and why
-    unfinished_forget: tuple[str, ...] = ()  # forgotten projects of which something is left
+    failing_files: tuple[FailingFile, ...] = ()  # files that could not be copied, and why
+    unfinished_forget: tuple[str, ...] = ()  # forgotten projects that are not fully removed
     bundle: FeedingBundle | None = None  # None: no bundle feeds this output
     version: str = __version__
 
@@ -84,10 +84,9 @@ class Status(Struct, frozen=True, kw_only=True):
 def read_status(path: Path, now: float, hooks: Sequence[str] = ()) -> Status:
     """Return the condition of the mirror at ``now``.
 
-    ``hooks`` are the names of those that are configured.
+    ``hooks`` are the names of the configured hooks.
 
-    Before the first run there is no state, and nothing to show. Raises
-    :class:`yanksync.core.errors.StateError`.
+    Before the first run there is no state. Raises :class:`yanksync.core.errors.StateError`.
     """
     if not exists(path):
         return Status()
@@ -98,8 +97,8 @@ def read_status(path: Path, now: float, hooks: Sequence[str] = ()) -> Status:
 def status_of(state: State, now: float, hooks: Sequence[str] = (), *, count: bool = True) -> Status:
     """Return the condition at ``now`` of the mirror of an opened state.
 
-    Without ``count`` the fields ``projects`` and ``yanked_releases``, for which each project is
-    read, stay 0, and of the package files only those that are still to be copied are counted.
+    Without ``count`` the fields ``projects`` and ``yanked_releases`` stay 0, because counting them
+    reads each project. Of the package files, only those that must still be copied are counted.
     """
     facts = state.facts
     pending, _, behind = state.fetch_queue.counts()
@@ -174,24 +173,24 @@ def _published(state: State, bundle: FeedingBundle | None) -> tuple[int, CopyCou
 
 
 def _run(state: State) -> Holder | None:
-    """Return the run at work, by the lock or by the lease."""
+    """Return the present run, from the lock or the lease."""
     text = state.facts.text("at_work")
     return holder(state.path) if text is None else msgspec.json.decode(text, type=Holder)
 
 
 def _pause(state: State, now: float) -> float | None:
-    """Return until when upstream asks to be left alone.
+    """Return until when upstream asks for a pause.
 
-    None when that is over.
+    None: the pause is over.
     """
     moments = (state.facts.moment(key) for key in ("throttled_until", "journal_not_before"))
-    # A longer pause is one that a clock since set back has left.
+    # A longer pause comes from a clock that was set back since.
     known = [moment for moment in moments if moment is not None and 0 < moment - now <= 86400]
     return max(known, default=None)
 
 
 def _size(path: Path) -> int:
-    """Return the bytes of a database, its log included."""
+    """Return the bytes of a database with its log."""
     files = (path, path.with_name(f"{path.name}-wal"))
     return sum(file.stat().st_size for file in files if file.exists())
 

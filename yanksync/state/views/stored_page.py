@@ -1,4 +1,4 @@
-"""The page that the state holds of a project, as a value."""
+"""Reads the page of a project from the state, as a value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from yanksync.core.model import Page, ProjectStatus
 from yanksync.core.names import NormalizedName
 from yanksync.state.project_rows import ProjectRow, StoredPage
 
-# What is held was read before, under the rules of that time; only the form is read again.
+# A stored page was checked when it came, with the rules of that time. Only its form is read again.
 STORED_RULES = PageRules(allow_http=True, max_size=1 << 30)
 
 
@@ -29,7 +29,7 @@ def parse_stored_page(name: NormalizedName, stored: StoredPage) -> Page:
 
 def visible_page(row: ProjectRow, page: Page) -> Page:
     """Return the published page for the held ``page``."""
-    if row.quarantine_serial is not None:  # withdrawn on the journal's word (R9)
+    if row.quarantine_serial is not None:  # withdrawn by the journal (R9)
         return Page(
             name=page.name, versions=(), status=ProjectStatus.QUARANTINED, serial=page.serial
         )

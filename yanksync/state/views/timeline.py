@@ -1,6 +1,6 @@
-"""What the mirror did for one project, and what it waits for.
+"""Reads what the mirror did, and awaits, for one project.
 
-Times, in UTC seconds.
+Times are UTC seconds.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from yanksync.state.views.history_rows import COLUMNS, HistoryRow, rows_of
 
 
 class EventTimes(Struct, frozen=True, kw_only=True):
-    """When the mirror did what for one event.
+    """The times of the mirror's steps for one event.
 
     None: not known, or not yet.
     """
 
     asked: float | None = None  # start of the read that asked for the page
-    attempts: int | None = None  # passes that asked in vain before
+    attempts: int | None = None  # passes that fetched in vain before
     stale_since: float | None = None  # the first answer that was too old
     recorded: float | None = None  # when a page showed it
     published: float | None = None
 
 
 class TimedEvent(Struct, frozen=True):
-    """A row of the history, and what the mirror did about it."""
+    """A row of the history, with the times of the mirror's steps."""
 
     row: HistoryRow
     times: EventTimes
@@ -47,7 +47,7 @@ class FetchWait(Struct, frozen=True, kw_only=True):
 
 
 class PublishWait(Struct, frozen=True, kw_only=True):
-    """Why what is recorded is not published."""
+    """Why a recorded page is not published."""
 
     reason: PublishReason
     since: float
@@ -57,17 +57,17 @@ class PublishWait(Struct, frozen=True, kw_only=True):
 
 
 class ProjectTimes(Struct, frozen=True, kw_only=True):
-    """What the mirror did for a project last."""
+    """The last steps of the mirror for a project."""
 
     recorded: float | None = None
-    checked: float | None = None  # when upstream last confirmed what is recorded
+    checked: float | None = None  # when upstream last confirmed the recorded page
     published: float | None = None
     fetch: FetchWait | None = None
     publish: PublishWait | None = None
 
 
 class Timeline:
-    """What the state knows of the time at which something was done."""
+    """Reads the times of the mirror's steps."""
 
     def __init__(self, db: Database) -> None:
         self._db = db

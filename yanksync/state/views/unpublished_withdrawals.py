@@ -14,6 +14,10 @@ _WORDS = {
     HistoryAction.QUARANTINE: "quarantined",
 }
 _ACTIONS = ", ".join(f"'{action}'" for action in _WORDS)
+# Where upstream has no serials, the event was seen since the page has been waiting.
+_WITHOUT_SERIALS = (
+    "published_serial IS NULL AND history.serial IS NULL AND timestamp >= CAST(since AS INTEGER)"
+)
 
 
 class UnpublishedWithdrawal(Struct, frozen=True, kw_only=True):
@@ -21,6 +25,7 @@ class UnpublishedWithdrawal(Struct, frozen=True, kw_only=True):
 
     project: str  # normalised
     version: str | None = None  # None: the whole project
+    file: str | None = None  # the one that was removed; None: all of the release
     action: str = "withdrawn"  # yanked, removed, quarantined
     at: int | None = None  # when upstream did it; UTC seconds
     files: int = 0  # copies of withdrawn files at their addresses
@@ -29,6 +34,8 @@ class UnpublishedWithdrawal(Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         """Return the text for people."""
         subject = self.project if self.version is None else f"{self.project} {self.version}"
+        if self.file is not None:
+            subject = f"{subject}: {self.file}"
         when = "" if self.at is None else f" at {format_time(self.at)}"
         files = f", and {self.files} of its files are still served" if self.files else ""
         return (
@@ -46,16 +53,18 @@ class UnpublishedWithdrawals:
     def read(self, problem: str | None, limit: int = 100) -> list[UnpublishedWithdrawal]:
         """Return the first ``limit``, longest first.
 
-        ``problem`` is what the newest pass ended with. None: it went well, and only what kept a
-        single project from being written counts.
+        ``problem`` is the error that ended the newest pass. None: it ended well, and only errors of
+        single projects count.
         """
         rows = self._db.execute(
             f"""SELECT name, coalesce(problem, ?1),
                 sort IN ('explained', 'unexplained') AS goes,
                 listed AND (quarantined OR word IS NOT NULL) AS stands,
-                (SELECT max(place) FROM history WHERE project = name AND place > published_serial
+                (SELECT history.id FROM history WHERE project = name
+                    AND (place > published_serial OR {_WITHOUT_SERIALS})
                     AND published IS NULL AND action IN ({_ACTIONS})
-                    AND era = coalesce((SELECT value FROM meta WHERE key = 'era'), 0)) AS newest
+                    AND era = coalesce((SELECT value FROM meta WHERE key = 'era'), 0)
+                    ORDER BY place DESC, history.id DESC LIMIT 1) AS newest
             FROM unpublished CROSS JOIN projects USING (id)
             WHERE held IS NULL AND json_digest IS NOT NULL
                 AND (problem IS NOT NULL OR ?1 IS NOT NULL)
@@ -71,6 +80,10 @@ class UnpublishedWithdrawals:
     def _withdrawal(
         self, name: str, problem: str, goes: int, stands: int, newest: int | None
     ) -> UnpublishedWithdrawal:
+        """Return what to say of a project.
+
+        ``newest`` is the row of its newest event.
+        """
         statuses = "'served', 'leaving'" if goes or stands else "'leaving'"
         files = self._db.count(
             f"""SELECT count(*) FROM package_files WHERE project = ? AND size IS NOT NULL
@@ -78,16 +91,21 @@ class UnpublishedWithdrawals:
             (name,),
         )
         event = self._db.first_row(
-            f"""SELECT version, action, timestamp FROM history WHERE project = ? AND place = ?
-            AND action IN ({_ACTIONS}) ORDER BY id DESC LIMIT 1""",
-            (name, newest),
+            "SELECT version, file, action, timestamp FROM history WHERE id = ?", (newest,)
         )
         action = "quarantined" if stands else "removed" if goes else "withdrawn"
-        version, at = None, None
+        version, file, at = None, None, None
         if event is not None:
-            version, action, at = event[0], _WORDS[HistoryAction(event[1])], event[2]
+            version, file, kind, at = event
+            action = _WORDS[HistoryAction(kind)]
         return UnpublishedWithdrawal(
-            project=name, version=version, action=action, at=at, files=files, problem=problem
+            project=name,
+            version=version,
+            file=file,
+            action=action,
+            at=at,
+            files=files,
+            problem=problem,
         )
 
     def _unmoved(self, told: set[str], problem: str) -> list[UnpublishedWithdrawal]:

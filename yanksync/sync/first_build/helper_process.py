@@ -25,22 +25,22 @@ from yanksync.sync.recovery.published_state import PublishTask
 from yanksync.system import fsync
 from yanksync.upstream.client import RawPage
 
-_HEAD = 8  # bytes that say how long a message is
+_HEAD = 8  # bytes with the length of a message
 _READ, _PUBLISH = b"r", b"p"
 
 
 class ReadPage(Struct, array_like=True, frozen=True):
-    """What a helper read."""
+    """A page that a helper has read."""
 
-    page: Page  # the brief one, see _brief
-    body: bytes  # packed for the state
+    page: Page  # a short one, see _brief
+    body: bytes  # compressed for the state
     is_json: bool
     warnings: tuple[str, ...]
 
 
 _RAW = msgspec.msgpack.Decoder(list[tuple[NormalizedName, RawPage]])
-# What the parent decodes: an answer to each page of a batch, None where it is to read it itself;
-# and what is published of each project.
+# The parent decodes these. The first has an answer to each page of a batch; None: the parent must
+# read it itself. The second has the published forms of each project.
 READ_PAGES = msgspec.msgpack.Decoder(list[ReadPage | None])
 PUBLISHED_FORMS = msgspec.msgpack.Decoder(list[PublishedForms])
 _PLACES = msgspec.msgpack.Decoder(list[int])
@@ -48,7 +48,7 @@ _ENCODER = msgspec.msgpack.Encoder()
 
 
 class Helper:
-    """A helper process, and what it works on."""
+    """A helper process, and its current work."""
 
     def __init__(self, mirror: Mirror, others: Sequence[Helper]) -> None:
         """Start one, from a process with one thread. Raises :class:`OSError`."""
@@ -72,7 +72,7 @@ class Helper:
         return bool(self.batch or self.wanted)
 
     def read(self, batch: list[tuple[PageRequest, RawPage]]) -> bool:
-        """Let it read a batch; False: it has ended."""
+        """Let the helper read a batch; False: it has ended."""
         self.batch = batch
         sent = self._send(_READ, [(request.name, page) for request, page in batch])
         if not sent:
@@ -95,11 +95,11 @@ class Helper:
         return True
 
     def answer(self) -> bytearray | None:
-        """Return what it says; None: it could not. Raises :class:`OSError`, :class:`EOFError`."""
+        """Return its answer; None: it failed. Raises :class:`OSError`, :class:`EOFError`."""
         return _receive(self.line) or None
 
     def end(self) -> None:
-        """Let it end, and wait for that."""
+        """Let the helper end, and wait for that."""
         self.line.close()
         with suppress(ChildProcessError):
             os.waitpid(self._pid, 0)
@@ -110,18 +110,18 @@ def _serve(
 ) -> None:
     """Work until the parent is done or gone. Never returns.
 
-    Signals that end a run stay blocked: the parent acts on them. Nothing of the parent's is put in
-    order on the way out: its database is not ours.
+    Signals that end a run stay blocked, because the parent acts on them. The helper cleans up
+    nothing of the parent when it ends, because the database belongs to the parent.
     """
     try:
         for one in theirs:
-            one.close()  # else no helper would ever find its line closed
+            one.close()  # otherwise no helper would notice that its connection was closed
         fsync.die_with_parent()
         pages: list[Page | None] = []
         while os.getppid() == parent:
             task = _receive(line)
             answer = b""
-            with suppress(Exception):  # what it is shows when the parent does the same
+            with suppress(Exception):  # the parent does the same work, and then shows the error
                 if task[:1] == _READ:
                     pages, answer = _read_all(mirror, memoryview(task)[1:])
                 else:
@@ -155,18 +155,18 @@ def _array(items: Sequence[bytes]) -> bytes:
 
 
 def _summary_of(page: Page) -> Page:
-    """Return what recording the first page of a project needs.
+    """Return the facts for recording the first page of a project.
 
-    Of its files, those yanked.
+    It has only the yanked files.
     """
     yanked = tuple(file for file in page.files if file.yanked is not None)
     return replace(page, files=yanked or page.files[:1])
 
 
 def _publish_all(mirror: Mirror, pages: Sequence[Page | None]) -> bytes:
-    """Publish pages where nothing is.
+    """Publish pages of projects without published files.
 
-    Return the answer: what is there now, empty if not all is.
+    Returns the answer: the published forms; empty if a page failed.
     """
     works: list[Operation] = []
     stands: list[PublishedForms] = []

@@ -1,9 +1,9 @@
 """Makes the pages of a first build in several processes.
 
-Python runs one thread at a time, and these steps are Python, so threads would wait for each other
-(docs/design/decisions/speed.rst#decision-helpers). This process fetches pages and keeps the state.
-Each helper gets some raw pages, returns what recording them needs, and publishes them after the
-commit. It leaves unusual pages to this process.
+Python runs one thread at a time, and these steps are Python code, so threads would wait for each
+other (docs/design/decisions/speed.rst#decision-helpers). This process fetches pages and writes the
+state. Each helper gets some raw pages, returns the facts for recording them, and publishes them
+after the commit. It leaves unusual pages to this process.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ from yanksync.upstream.client import RawPage
 
 _BATCH = 200  # pages
 _BATCH_BYTES = 4 << 20
-_LARGEST = 1 << 20  # bytes of a page; a larger one is read here, so that helpers stay small
-_BATCH_SECONDS = 2.0  # or what came in so long: a page does not wait for a full batch
-_MOST = 4  # of them one process can feed no more
+_LARGEST = 1 << 20  # bytes of a page; this process reads larger ones, so that helpers stay small
+_BATCH_SECONDS = 2.0  # or this time: a page does not wait for a full batch
+_MOST = 4  # one process cannot feed more helpers
 
 Recorder = Callable[[Sequence[FetchResult]], RecordResult]
 """Records answers, as :func:`yanksync.sync.record.record` does."""
 
 
 def can_use_helpers(mirror: Mirror) -> bool:
-    """Return True if this process can have helpers with use.
+    """Return True if this process can use helpers.
 
-    A process with threads cannot be forked safely; the service makes its passes in one.
+    A process with threads cannot be forked safely, and the service makes its passes in a thread.
     """
     return (
         sys.platform == "linux"
         and len(os.sched_getaffinity(0)) > 1
         and isinstance(mirror.store, DiskStore)
         and not mirror.settings.copies_files
-        and mirror.offers.is_off  # the times of files are known to this process alone
+        and mirror.offers.is_off  # only this process knows the times of files
         and mirror.state.facts.recovery.serial is None
         and threading.active_count() == 1
     )
@@ -70,10 +70,10 @@ class Helpers:
         self._poll = select.poll()
         self._batch: list[tuple[PageRequest, RawPage]] = []
         self._size, self._begun = 0, mirror.monotonic()
-        self._failed = False  # a helper met with something: this process does the rest
+        self._failed = False  # a helper failed: this process does the rest
 
     def __enter__(self) -> Helpers:
-        """Start them, before there is a second thread."""
+        """Start the helpers, before there is a second thread."""
         for _ in range(min(len(os.sched_getaffinity(0)), _MOST)):
             try:
                 helper = Helper(self._mirror, self._team)
@@ -84,12 +84,12 @@ class Helpers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End the helpers, once they have finished what they are writing."""
+        """End the helpers, after they have finished writing."""
         for helper in self._team:
             helper.end()
 
     def take(self, request: PageRequest, page: RawPage) -> bool:
-        """Give a page to a helper; False: it is not for one."""
+        """Give a page to a helper; False: helpers do not take it."""
         if self._failed or not request.fresh or len(page.body) > _LARGEST:
             return False
         now = self._mirror.monotonic()
@@ -105,15 +105,15 @@ class Helpers:
         return True
 
     def settle(self) -> None:
-        """Record and publish everything that was taken. Raises what :func:`publish` raises."""
+        """Record and publish all taken pages. Raises as :func:`publish`."""
         self._submit()
         while any(helper.busy for helper in self._team):
             self._receive(None)
 
     def _submit(self) -> None:
-        """Give the batch to a helper that has nothing to do.
+        """Give the batch to an idle helper.
 
-        Wait until there is one.
+        If there is none, wait.
         """
         batch, self._batch = self._batch, []
         if not batch:
@@ -129,9 +129,9 @@ class Helpers:
         self._publish_here(batch)
 
     def _receive(self, timeout: int | None) -> None:
-        """Take what helpers have to say.
+        """Take the answers of helpers.
 
-        What they read is recorded, what they wrote is noted.
+        Pages that they read are recorded, and pages that they wrote are noted.
         """
         ready = {descriptor for descriptor, _ in self._poll.poll(timeout)}
         for helper in self._team:

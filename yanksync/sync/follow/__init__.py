@@ -1,4 +1,4 @@
 """Learns what has changed.
 
-From the journal, or from the list of projects.
+The sources are the journal and the list of projects.
 """

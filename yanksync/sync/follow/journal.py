@@ -1,8 +1,8 @@
 """Stage 1: reads the journal, and stores it before acting on it.
 
-One transaction stores the entries about withdrawals and returns, marks every project they
-name, and moves the cursor: from then on nothing can be lost (R2). Where the journal stands in for
-the page, in the two withdrawals on its word, that is in the same transaction.
+One transaction stores the entries about withdrawals and returns, marks every project that they
+name, and moves the cursor. After that nothing can be lost (R2). Two kinds of entries withdraw a
+project before its page is fetched; that is in the same transaction.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ from yanksync.sync.policy.averted import note_averted
 from yanksync.sync.policy.times import note_entries
 from yanksync.sync.recovery.output_survey import older_than_output
 
-_PATIENCE = 86400.0  # seconds; a longer wait is one that a clock since set back has left
+_PATIENCE = 86400.0  # seconds; a longer wait comes from a clock that was set back since
 
 
 def read_changes(mirror: Mirror) -> bool:
-    """Read the journal, or its replacement, from the cursor on.
+    """Read the journal, or its substitute, from the cursor on.
 
-    Returns whether it was read to its end. On an empty state only the list is: its pages take so
-    long that the journal is read behind them.
+    Returns whether it was read to its end. With an empty state only the list is read: fetching the
+    pages takes long, so the journal is read after them.
 
-    Raises :class:`yanksync.core.errors.UpstreamError`: then nothing was changed by the answer that
-    failed, and what was stored before it stays.
+    Raises :class:`yanksync.core.errors.UpstreamError`: then the failed answer has changed nothing,
+    and everything that was stored before it stays.
     """
     source = current_source(mirror)
     started = mirror.now()
@@ -79,7 +79,7 @@ def read_changes(mirror: Mirror) -> bool:
             mark_trusted(mirror.state.facts)
     else:
         if (mirror.state.facts.recovery.serial or 0) > 0:
-            # no serial is followed that could reach it
+            # without a followed serial nothing could reach it
             mirror.state.facts.change(Recovery, serial=0)
         mark_named(mirror, started)
     _note_read(mirror.state.facts)
@@ -95,7 +95,7 @@ def _note_read(facts: Facts) -> None:
 
 
 def _respect_retry_after(mirror: Mirror, now: float) -> None:
-    """Leave a journal alone that asked for a pause (R13)."""
+    """Make the pause that the journal asked for (R13)."""
     until = mirror.state.facts.journal.not_before or 0.0
     if 0 < until - now <= _PATIENCE:
         raise RateLimited(redacted(mirror.settings.upstream.urls[1]), until - now)
@@ -104,7 +104,7 @@ def _respect_retry_after(mirror: Mirror, now: float) -> None:
 def _follow_journal(mirror: Mirror, started: float) -> None:
     """Read the journal to its end.
 
-    Hold everything if it is another one (R14).
+    If it is another journal, hold everything (R14).
     """
     try:
         if mirror.state.facts.cursor is None:
@@ -118,7 +118,7 @@ def _follow_journal(mirror: Mirror, started: float) -> None:
 def _read_on(mirror: Mirror, cursor: int, started: float) -> None:
     facts = mirror.state.facts
     tree = facts.recovery.serial or 0
-    # A state that was put back, or lost, knows no row that could be another.
+    # A lost or restored state has no row at the cursor to compare.
     if cursor < tree and (last := mirror.upstream.last_serial() or 0) < tree:
         raise older_than_output(last, tree)
     first = True
@@ -144,8 +144,8 @@ def _read_on(mirror: Mirror, cursor: int, started: float) -> None:
 def _check_ahead(state: State, rows: Sequence[JournalEntry]) -> None:
     """Check that the journal has the serials of earlier pages (R14).
 
-    A page's serial is that of an entry about its project (Warehouse). Where upstream has lost its
-    newest entries since, their serials are given out again: the page would hide what comes.
+    A page's serial is the serial of an entry about its project (Warehouse). If upstream has lost
+    its newest entries, it gives out their serials again. Then the page would hide the new entries.
     Raises :class:`JournalReplaced`.
     """
     if not rows:
@@ -162,7 +162,7 @@ def _check_ahead(state: State, rows: Sequence[JournalEntry]) -> None:
 
 
 def _remember_row(facts: Facts, rows: Sequence[JournalEntry], cursor: int) -> None:
-    """Remember a list's row at the cursor, for a check (R14)."""
+    """Remember the row at a list's cursor, for a check (R14)."""
     if rows and rows[0].serial == cursor:
         facts.move_cursor(cursor, rows[0])
 
@@ -194,11 +194,11 @@ def store_entries(mirror: Mirror, rows: Sequence[JournalEntry], started: float) 
                 and row.serial >= mark.required_serial
                 and not row.is_only_published
             ):
-                continue  # its page is there already: no request (R3)
+                continue  # its page is new enough already: no request (R3)
             if row.entry_serial is not None and row.entry_serial >= mark.required_serial:
-                continue  # read before
+                continue  # this row was read before
             state.fetch_queue.mark(mark.name, mark.required_serial, started, urgent=mark.urgent)
-            # else a later page is published
+            # otherwise a later page is published
             if row.minimum_serial is None or row.minimum_serial < mark.required_serial:
                 _withdraw_at_once(mirror, mark, row, started)
         last = rows[-1]

@@ -1,7 +1,7 @@
 """Compares a list of projects with the state.
 
-A list is evidence of what is there, and never of what is not unless it is as new as what is known;
-names that leave it are counted before any page is asked for (R8).
+A list shows which projects exist. It shows that a project is gone only if it is as new as the known
+facts about the project. Names that leave the list are counted before any page is fetched (R8).
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from yanksync.output.inventory import is_project_directory
 from yanksync.state.list_import import ListImport
 from yanksync.sync.follow.set_back import check_rows
 
-_STANDING = 2000  # directories of the output compared with the state at once
+_STANDING = 2000  # directories that are compared with the state at once
 
 
 class ListUse(Struct, frozen=True):
-    """What a list of projects is read for."""
+    """The purpose of reading a list of projects."""
 
-    mark: Callable[[ListImport, float], None]  # asks for the projects that are on it
-    delisted: bool = True  # whether those are asked for that left it
-    directories: bool = True  # whether those are that are published and not on it
+    mark: Callable[[ListImport, float], None]  # marks projects that are on the list
+    delisted: bool = True  # also fetch projects that left it
+    directories: bool = True  # also fetch published projects that are not on it
 
 
 WIDER_SELECTION = ListUse(ListImport.mark_missing, delisted=False, directories=False)
@@ -46,13 +46,13 @@ def import_list(
     followed: bool = False,
     are_new: bool = False,
 ) -> None:
-    """Compare the list with the state, and mark what ``use`` says.
+    """Compare the list with the state, and mark projects for ``use``.
 
     Runs in a transaction.
 
-    ``followed``: it stands in for the journal, and may show that upstream was put back.
-    ``are_new``: projects that are not known have appeared since the list before. Raises
-    :class:`yanksync.core.errors.JournalReplaced` then.
+    ``followed``: the list is followed instead of the journal, and may show that upstream was put
+    back. Then this raises :class:`yanksync.core.errors.JournalReplaced`. ``are_new``: unknown
+    projects have appeared after the list before.
     """
     _import_rows(mirror, projects, are_new=are_new)
     if followed:
@@ -69,7 +69,7 @@ def import_list(
 
 
 def _import_rows(mirror: Mirror, projects: ProjectList, *, are_new: bool) -> None:
-    """Hold the list against the state: its mirrored rows only."""
+    """Compare the mirrored rows of the list with the state."""
     selection = mirror.settings.mirror.selection
     selects = None if selection.includes_all else selection.includes
     skipped = 0
@@ -89,15 +89,15 @@ def _import_rows(mirror: Mirror, projects: ProjectList, *, are_new: bool) -> Non
 
 
 def _mark_delisted(mirror: Mirror, projects: ProjectList, started: float) -> None:
-    """Ask for the projects that left the list.
+    """Mark the projects that left the list.
 
-    Too many of them are held before that (R8).
+    If they are too many, they are held first (R8).
     """
     mirror.totals.held.pop("left-list", None)
     mirror.state.list_import.release_returned()
     left = mirror.state.list_import.note_left_out(projects.serial, started, empty=projects.empty)
     limit = removal_limit(EXPLAINED_FLOOR, LISTED_SHARE, mirror.state.projects.published())
-    if len(left) > limit:  # of some, nothing is published when the state was put back
+    if len(left) > limit:  # after a restore of the state, some may have no page
         rows = mirror.state.projects.get(left)
         left = [name for name in left if rows[name].published is not None]
     if len(left) > limit:
@@ -109,9 +109,9 @@ def _mark_delisted(mirror: Mirror, projects: ProjectList, started: float) -> Non
 def _mark_unlisted_directories(mirror: Mirror, projects: ProjectList, started: float) -> None:
     """Fetch published, unlisted projects first, with an empty state.
 
-    It was quarantined or removed unnoticed, because the state was lost or another
-    program made the tree: its files are not to be offered until a whole first build is through
-    (R9), and a 404 is explained by the list.
+    Such a project was quarantined or removed unnoticed, because the state was lost or another
+    program made the tree. The mirror must not offer its files until the whole first build is done
+    (R9). The list explains a 404.
     """
     facts, state = mirror.state.facts, mirror.state
     if facts.recovery.serial is None or facts.upstream_list.serial is not None:
@@ -136,9 +136,9 @@ def _mark_unlisted_directories(mirror: Mirror, projects: ProjectList, started: f
 
 
 def _mark_unlisted_names(mirror: Mirror, projects: ProjectList, started: float) -> None:
-    """Ask for named projects that the list does not have.
+    """Mark named projects that the list does not have.
 
-    Quarantined ones are left out of it.
+    Lists do not have quarantined projects.
     """
     named = mirror.settings.mirror.selection.spelled_out_names
     if not named:

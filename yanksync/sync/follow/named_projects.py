@@ -1,6 +1,6 @@
-"""Asks for projects that the configuration names.
+"""Marks projects that the configuration names.
 
-No list is needed for that.
+This needs no list.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from yanksync.state.facts import SelectionChange
 def mark_named(mirror: Mirror, started: float, *, forced: bool = False) -> None:
     """Mark every named project as pending.
 
-    Nothing says which of them changed.
+    It is not known which of them changed.
     """
     names = mirror.settings.mirror.selection.explicit_names or ()
     with mirror.state.transaction():
@@ -34,7 +34,7 @@ def mark_all_named(mirror: Mirror, started: float) -> None:
 def mark_missing_named(mirror: Mirror, started: float) -> None:
     """Mark the named projects without a page in the state.
 
-    That needs no list.
+    This needs no list.
     """
     names = mirror.settings.mirror.selection.spelled_out_names
     with mirror.state.transaction():

@@ -1,6 +1,6 @@
-"""Collects what another upstream has, for a person's decision (R14).
+"""Collects facts about another upstream for a person's decision (R14).
 
-An approval is for what the person saw. By the next run upstream may be yet another one.
+An approval is for the upstream that the person saw. In the next run upstream may be a third one.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ _BATCH = 2000  # names of the list looked up at once
 
 
 class UpstreamSnapshot(Struct, frozen=True, kw_only=True):
-    """What another upstream has."""
+    """The facts about another upstream."""
 
     address: str
-    serial: int | None = None  # its newest; None: it has none
-    row: JournalEntry | None = None  # of its journal, at that serial
+    serial: int | None = None  # its newest serial; None: it has none
+    row: JournalEntry | None = None  # row of its journal at that serial
     missing: int | None = None  # published projects that its list lacks; None: not known
     published: int = 0
 
     @property
     def text(self) -> str:
-        """What a person should know of it."""
+        """The text for the person."""
         ends = "" if self.serial is None else f"; its newest serial is {self.serial}"
         if self.missing is None:
             return ends
@@ -42,7 +42,7 @@ class UpstreamSnapshot(Struct, frozen=True, kw_only=True):
 
 
 class FetchedList(Struct, frozen=True):
-    """What was read on the way."""
+    """The list and the serial that were read."""
 
     last: int | None = None  # newest serial of the journal
     raw: RawList | None = None
@@ -78,7 +78,7 @@ def _row(upstream: UpstreamClient, serial: int) -> JournalEntry | None:
 
 
 def store_snapshot(mirror: Mirror, source: JournalSource) -> None:
-    """Record what upstream has, to be shown before an approval."""
+    """Record facts about upstream, to show them before an approval."""
     try:
         seen = take_snapshot(mirror, source)[0]
     except UpstreamError:
@@ -87,7 +87,7 @@ def store_snapshot(mirror: Mirror, source: JournalSource) -> None:
 
 
 def note_snapshot(mirror: Mirror, seen: UpstreamSnapshot) -> None:
-    """Note what upstream has, for the person who is asked."""
+    """Note facts about upstream, for the person who decides."""
     text = msgspec.json.encode(seen).decode()
     mirror.state.facts.change(ReplacedJournal, seen=text, seen_text=seen.text)
 
@@ -101,7 +101,7 @@ def is_outdated(mirror: Mirror, source: JournalSource) -> bool:
     if seen.address != without_userinfo(mirror.upstream.simple_url):
         return True
     if source is not JournalSource.XMLRPC or seen.serial is None:
-        return False  # only the list would show it
+        return False  # only the list would show that
     try:
         last = mirror.upstream.last_serial() or 0
         return last < seen.serial or _other_entry(mirror, seen) is not None
@@ -135,7 +135,7 @@ def changed_since_approval(mirror: Mirror, now: UpstreamSnapshot) -> str | None:
 def _other_entry(mirror: Mirror, seen: UpstreamSnapshot) -> str | None:
     """Return what is wrong with the journal where ``seen`` ended.
 
-    None if it goes on from there.
+    None if the journal continues from there.
     """
     if seen.serial is None or seen.row is None:
         return None

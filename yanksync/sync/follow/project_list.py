@@ -1,6 +1,6 @@
 """Stage 1: reads the list of projects.
 
-For a first build, a full-resync, a wider selection, or instead of the journal.
+It is read for a first build, a full-resync, a wider selection, or instead of the journal.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from yanksync.upstream.client import RawList
 
 
 def add_selected_projects(mirror: Mirror) -> None:
-    """Take up the projects that a changed configuration adds.
+    """Add the projects of a changed configuration.
 
-    The list names them; the journal is read again from the list's serial, for entries about them
-    were skipped so far. Recorded entries are recognised. Raises
+    The list names them. The journal is read again from the list's serial, because entries about
+    these projects were skipped before. Entries that are recorded already are recognised. Raises
     :class:`yanksync.core.errors.UpstreamError`, :class:`yanksync.core.errors.JournalReplaced` among
     them.
     """
@@ -33,14 +33,14 @@ def add_selected_projects(mirror: Mirror) -> None:
     source = current_source(mirror)
     if source is JournalSource.NONE:
         return
-    if source is JournalSource.LISTING:  # the list is read anyway, and now in full
+    if source is JournalSource.LISTING:  # the list is read anyway, this time in full
         facts.change(SelectionChange, listed=mirror.settings.mirror.selection.text)
         facts.change(ListPosition, etag=None)
         facts.put(widened=1)
         return
     started = mirror.now()
     section = mirror.settings.mirror
-    # While a narrowing waits, projects from before are selected, too; those are known.
+    # While a narrowing waits, earlier projects are selected, too; these are known.
     if (
         ProjectFilter(section.selection.projects, section.selection.exclude).explicit_names
         is not None
@@ -51,9 +51,7 @@ def add_selected_projects(mirror: Mirror) -> None:
     cursor, known = facts.cursor or 0, facts.cursor_row
     _refuse_empty(mirror, projects, cursor)
     back = cursor if projects.serial is None else min(projects.serial, cursor)
-    if (
-        back < cursor and known is not None
-    ):  # this row is forgotten, and shows which journal is followed
+    if back < cursor and known is not None:  # the row at the cursor identifies the followed journal
         check_continuity(next(iter(mirror.upstream.entries(cursor - 1)), ()), cursor, known)
     with mirror.state.transaction():
         import_list(mirror, projects, WIDER_SELECTION, started)
@@ -65,7 +63,7 @@ def add_selected_projects(mirror: Mirror) -> None:
 def begin_full_resync(mirror: Mirror) -> bool:
     """Mark every project without ETag, or continue an interrupted full-resync.
 
-    Returns whether this began to follow the journal, on an empty state. Raises
+    Returns True if the state was empty and this began to follow the journal. Raises
     :class:`yanksync.core.errors.UpstreamError`, :class:`yanksync.core.errors.JournalReplaced` among
     them.
     """
@@ -110,7 +108,7 @@ def first_build(mirror: Mirror, started: float) -> None:
 
     The journal is followed from before the list.
 
-    The state may hold pages, and tombstones, from before there was a journal to follow.
+    The state may have pages and tombstones from before it followed a journal.
     """
     last = mirror.upstream.last_serial() or 0
     check_published(mirror, last)
@@ -149,7 +147,7 @@ def follow_list(mirror: Mirror, started: float) -> None:
     """Compare the list of projects with the state."""
     facts = mirror.state.facts
     raw = mirror.upstream.list(facts.upstream_list.etag)
-    if raw is None:  # the newest is there again, after an older one maybe
+    if raw is None:  # the newest list is back, maybe after an older one
         facts.change(ListPosition, older_since=None)
         check_rows_again(mirror, started)
         return
@@ -157,7 +155,8 @@ def follow_list(mirror: Mirror, started: float) -> None:
     if not projects.has_serials:
         raise InvalidAnswer("the list of projects", "it has no serials, so it cannot be followed")
     _refuse_older(mirror, projects.serial, started)
-    # Names of the first list, and of one that a wider selection reads again, may be old projects.
+    # Names of the first list may be old projects, and so may names of a list that is read again for
+    # a wider selection.
     are_new = facts.upstream_list.serial is not None and not facts.flag("widened")
     with mirror.state.transaction():
         facts.change(ListPosition, older_since=None)
@@ -167,12 +166,12 @@ def follow_list(mirror: Mirror, started: float) -> None:
 
 
 def _refuse_older(mirror: Mirror, serial: int | None, now: float) -> None:
-    """Refuse a list older than one before, or than the output.
+    """Refuse a list older than an earlier one or the output.
 
     Raises :class:`StaleList`; :class:`JournalReplaced` when lists have been older for an hour.
     """
     facts = mirror.state.facts
-    adopting = facts.recovery.adopting is not None  # which compares the tree itself
+    adopting = facts.recovery.adopting is not None  # ``adopt`` compares the tree itself
     tree = 0 if adopting else facts.recovery.serial or 0
     known = max(facts.upstream_list.serial or 0, tree)
     if known > 0 and (serial is None or serial < known):
@@ -180,7 +179,7 @@ def _refuse_older(mirror: Mirror, serial: int | None, now: float) -> None:
 
 
 def read_list(mirror: Mirror) -> tuple[RawList, ProjectList]:
-    """Return the list of projects, asked for without ETag."""
+    """Return the list of projects, fetched without ETag."""
     try:
         raw = mirror.upstream.list(None)
         if raw is None:
@@ -201,11 +200,11 @@ def read_list(mirror: Mirror) -> tuple[RawList, ProjectList]:
 
 
 def _refuse_empty(mirror: Mirror, projects: ProjectList, last: int) -> None:
-    """Take no projects from an empty list when there is a journal.
+    """Refuse an empty list if there is a journal.
 
-    They would never be missed.
-    One that stays empty for longer than a CDN keeps it is true (R7). Projects that are named are
-    asked for whatever the list says. Raises :class:`InvalidAnswer`.
+    Projects that are really there would never be noticed. A list that stays empty for longer than a
+    CDN keeps it is right (R7). Named projects are fetched, whatever the list says. Raises
+    :class:`InvalidAnswer`.
     """
     facts = mirror.state.facts
     if (

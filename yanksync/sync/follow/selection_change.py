@@ -1,7 +1,7 @@
 """Step 0: applies a changed ``projects`` or ``exclude``, or holds it.
 
-A slip (a typo, an unset variable) must not empty a mirror: a large narrowing waits for a person,
-and so does one whose new names upstream does not have. Until it is decided the projects that it
+A mistake (a typo, an unset variable) must not empty a mirror. So a large narrowing waits for a
+person, and so does one with new names that upstream lacks. Until the decision, the projects that it
 leaves out are mirrored as before, so that their yanks and removals are followed.
 """
 
@@ -23,17 +23,18 @@ _SHOWN = 10  # names in a message
 
 
 def apply_selection(mirror: Mirror) -> Mirror:
-    """Remove what the selection leaves out, or hold that.
+    """Remove projects that the selection leaves out, or hold that.
 
-    Returns the mirror to work with: while that is open it also selects what it did before.
+    Returns the mirror to work with. While the decision is open, it also selects the earlier
+    projects.
     """
     facts = mirror.state.facts
     mirror.totals.held.pop("selection", None)
     wanted = mirror.settings.mirror.selection
     known = facts.selection
     if known.applied == wanted.text:
-        if known.wanted is not None:  # the slip was corrected
-            _narrow(mirror)  # of what only that selection had
+        if known.wanted is not None:  # the mistake was corrected
+            _narrow(mirror)  # projects that only that selection had
         return mirror
     before = _selection(known.applied) or _as_published(mirror)
     if before is None:
@@ -42,7 +43,7 @@ def apply_selection(mirror: Mirror) -> Mirror:
     if selection_changed(mirror) and not _is_wider(mirror):
         facts.change(SelectionChange, listed=wanted.text)
     if known.wanted not in (None, wanted.text):
-        _let_go(_with(mirror, before))  # of what only the one that was held before this had
+        _let_go(_with(mirror, before))  # projects that only the selection held before had
     left_out = [
         name
         for name in mirror.state.projects.published_names()
@@ -60,14 +61,14 @@ def apply_selection(mirror: Mirror) -> Mirror:
 def _selection(text: str | None) -> ProjectFilter | None:
     try:
         return None if text is None else ProjectFilter.from_text(text)
-    except ValueError:  # kept in another form once
+    except ValueError:  # an older version stored another form
         return None
 
 
 def _as_published(mirror: Mirror) -> ProjectFilter | None:
     """Return the published projects as the earlier selection.
 
-    None: the configuration selects all of them. It is kept until that is decided.
+    None: the configuration selects all of them. This selection is kept until the decision.
     """
     wanted = mirror.settings.mirror.selection
     names = tuple(mirror.state.projects.published_names())
@@ -79,7 +80,7 @@ def _as_published(mirror: Mirror) -> ProjectFilter | None:
 
 
 def _with(mirror: Mirror, before: ProjectFilter) -> Mirror:
-    """Return the mirror as one that also selects what ``before`` does."""
+    """Return the mirror, which then also selects what ``before`` selects."""
     own = mirror.settings.mirror.selection
     wider = WiderFilter(projects=own.projects, exclude=own.exclude, also=before)
     section = replace(mirror.settings.mirror, selection=wider)
@@ -89,9 +90,9 @@ def _with(mirror: Mirror, before: ProjectFilter) -> Mirror:
 def _why_held(
     mirror: Mirror, before: ProjectFilter, left_out: Sequence[NormalizedName]
 ) -> str | None:
-    """Return why a person must approve that the projects ``left_out`` go.
+    """Return why a person must approve the removal of ``left_out``.
 
-    None: they may go.
+    None: they may be removed.
     """
     published = mirror.state.projects.published()
     why = selection_holds(len(left_out), published, mirror.settings.guard)
@@ -111,9 +112,9 @@ def _why_held(
 
 
 def _added(mirror: Mirror, before: ProjectFilter) -> list[NormalizedName]:
-    """Return the names that are spelled out now and were not before.
+    """Return names that are new, or that only a pattern had before.
 
-    A pattern may have them.
+    A pattern may still match them.
     """
     return [
         name
@@ -125,7 +126,7 @@ def _added(mirror: Mirror, before: ProjectFilter) -> list[NormalizedName]:
 def _waits_for_names(mirror: Mirror, before: ProjectFilter) -> bool:
     """Return whether upstream must still be asked for a new name.
 
-    It may be misspelt.
+    The name may be misspelt.
     """
     added = _added(mirror, before)
     rows = mirror.state.projects.get(added)
@@ -170,7 +171,7 @@ def _let_go(mirror: Mirror) -> None:
 
 
 def _store_selection(facts: Facts, selection: ProjectFilter) -> None:
-    """Note that the selection is mirrored and not held."""
+    """Note that the selection is in force, and not held."""
     facts.selection = SelectionChange(facts.selection.listed, selection.text)
 
 

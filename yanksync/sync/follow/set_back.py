@@ -1,7 +1,7 @@
-"""Stage 1: notices by the list that upstream was put back (R14).
+"""Stage 1: notices from the list that upstream was put back (R14).
 
-A cache may give an old list, or an old page, for a while. What stays old for longer than a cache
-keeps it is what upstream says now.
+A cache may give an old list, or an old page, for a while. If the answer stays old for longer than a
+cache keeps it, it is upstream's present answer.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from yanksync.state.facts import Facts, ListPosition
 CACHED = 3600.0
 """Seconds after which no cache gives an old list any more; a CDN may for half of that."""
 
-_MOST = 1000  # rows watched at once: one that lasts is enough
+_MOST = 1000  # rows watched at once: a single lasting row is enough
 
 
 class _OlderRow(Struct, frozen=True):
-    """A row of the list below what is held of its project."""
+    """A row of the list below the serial of the held page."""
 
     serial: int  # in the list
-    since: float  # when a list first had such a row; UTC seconds
-    asked: float  # when the project's page was asked for because of it
+    since: float  # UTC seconds: when a list first had such a row
+    asked: float  # when the project's page was fetched because of it
 
 
 def refuse_older_list(facts: Facts, serial: int | None, known: int, now: float) -> None:
-    """Take nothing from a list that is older than one read before.
+    """Refuse a list that is older than an earlier one.
 
     Raises :class:`StaleList`; :class:`JournalReplaced` when lists have been older for an hour.
     """
@@ -49,8 +49,9 @@ def refuse_older_list(facts: Facts, serial: int | None, known: int, now: float) 
 def check_rows(mirror: Mirror, projects: ProjectList, now: float) -> None:
     """Check that no row of the list is below its held page.
 
-    Only rows count whose list is as new as what is held: else the page was ahead of it. The page
-    is asked for, and decides. Raises :class:`JournalReplaced` when both stay below for an hour.
+    A row counts only if its list is as new as the held page, because otherwise the page was ahead
+    of the list. The page is fetched, and decides. Raises :class:`JournalReplaced` if both stay
+    below for an hour.
     """
     _check(mirror, mirror.state.list_import.below(projects.serial, _MOST), now)
 

@@ -1,8 +1,8 @@
-"""Which source is followed.
+"""Chooses the source of changes.
 
-The journal, the list of projects, or page by page (rule R15).
-``journal = "auto"`` decides once and remembers. It leaves XML-RPC only when that is refused for
-good, never for an outage or a limit, and comes back to it when the journal returns.
+It is the journal, the list of projects, or each page (rule R15). ``journal = "auto"`` decides once
+and remembers. It leaves XML-RPC only if upstream refuses it for good, never because of an outage or
+a limit. It comes back when the journal returns.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from yanksync.mirror.context import Mirror, log
 from yanksync.state.facts import SourceChoice
 from yanksync.upstream.client import RawList
 
-_LASTING = 3600.0  # seconds that XML-RPC must have been refused for, in passes enough
+_LASTING = 3600.0  # seconds for which XML-RPC must be refused, in enough passes
 _PASSES = 3
 _HINT = 'if this upstream has no journal, set upstream.journal to "listing" or "none"'
 CHECK = "check upstream.simple_url: it must be the address of a Simple API, ending in /simple/"
@@ -30,7 +30,7 @@ _PROBE = 3600.0  # seconds between questions whether a journal that was left has
 
 
 def current_source(mirror: Mirror) -> JournalSource:
-    """Return where changes are learnt from."""
+    """Return the source of changes."""
     facts = mirror.state.facts
     configured = mirror.settings.upstream.journal
     if configured is not JournalSource.AUTO:
@@ -53,7 +53,7 @@ def current_source(mirror: Mirror) -> JournalSource:
 def address_advice(mirror: Mirror, otherwise: str = CHECK) -> str:
     """Return what to do about an upstream that is perhaps no index.
 
-    Before anything is published, the index that was probably meant is looked for.
+    Before anything is published, this looks for the index that was probably meant.
     """
     if mirror.state.facts.published_list.written is not None:
         return otherwise
@@ -68,7 +68,7 @@ def _probe(mirror: Mirror) -> str:
         return JournalSource.XMLRPC.value
     except JournalUnavailable as refusal:
         log.info("%s", refusal)
-    except UpstreamRefused as error:  # a person may know better than to ask again
+    except UpstreamRefused as error:  # asking again would not help; a person must act
         problem = f"{error.problem}; {address_advice(mirror, _HINT)}"
         raise UpstreamRefused(error.url, error.status, problem) from error
     except AnswerTooLarge:
@@ -89,11 +89,11 @@ def _probe(mirror: Mirror) -> str:
 def _without_journal(mirror: Mirror) -> str:
     """Return what to follow instead.
 
-    The list if it has serials, else the named pages.
-    Raises :class:`ConfigError` and :class:`UpstreamError`.
+    It is the list if it has serials, or else the named pages. Raises :class:`ConfigError` and
+    :class:`UpstreamError`.
     """
     if mirror.settings.mirror.selection.explicit_names is not None:
-        return JournalSource.NONE.value  # the list of all projects is never fetched for a few
+        return JournalSource.NONE.value  # for a few projects, the list of all is never fetched
     try:
         raw = mirror.upstream.list(None)
         listing = raw is not None and _has_serials(mirror.upstream.rules, raw)
@@ -116,9 +116,9 @@ def _has_serials(rules: PageRules, raw: RawList) -> bool:
 
 
 def _probe_again(mirror: Mirror, known: str) -> str:
-    """See now and then whether the journal that was left has returned.
+    """Check sometimes whether the journal has returned.
 
-    Its cursor stayed.
+    Its cursor was kept.
     """
     facts = mirror.state.facts
     now = mirror.now()

@@ -1,7 +1,7 @@
 """Acts when upstream is not the one followed so far (R14).
 
-It was put back to an earlier state, or ``simple_url`` names another one. Nothing is changed before
-a person approves it; then every floor is lowered, and every project is asked for again.
+It was restored to an earlier state, or ``simple_url`` names another index. Nothing is changed until
+a person approves it. Then every floor is lowered, and every project is fetched again.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def is_other_upstream(mirror: Mirror) -> bool:
 def check_address(mirror: Mirror) -> None:
     """Check that a new address is the same upstream.
 
-    What was learnt about the old one is forgotten. Its journal shows whether it is the same index.
-    Raises :class:`JournalReplaced` when it does not and pages are held, and
+    Facts about the old one are forgotten. The journal shows whether it is the same index. Raises
+    :class:`JournalReplaced` when it does not and pages are held, and
     :class:`yanksync.core.errors.UpstreamError`.
     """
     facts, address = mirror.state.facts, _address(mirror.upstream)
@@ -79,11 +79,11 @@ def check_address(mirror: Mirror) -> None:
 def _compare_upstreams(mirror: Mirror, moved: str) -> None:
     """Follow the new address if its journal is the one followed.
 
-    Else hold everything.
+    Otherwise hold everything.
     """
     facts, address = mirror.state.facts, _address(mirror.upstream)
-    # What is followed still counts where nothing is held: its tombstones, and its place in the
-    # journal, after which nothing may be left out of the history.
+    # The followed upstream still counts if nothing is held: its tombstones, and its place in the
+    # journal, because the history must not miss entries after that place.
     why, nothing = _why_other_journal(mirror), _holds_nothing(mirror.state.projects)
     if why is not None and nothing:
         mirror.say(f"{moved}; nothing is published yet, so the mirror is built from the new one")
@@ -99,8 +99,8 @@ def _compare_upstreams(mirror: Mirror, moved: str) -> None:
         better = advice(mirror.upstream) or CHECK
         raise InvalidAnswer(address, f"the root of the index answered 404; {better}")
     mirror.say(f"{moved}; its journal is the one followed so far")
-    if nothing:  # maybe only ``simple_url`` was wrong, and no page could be found there
-        # so that what the state holds no page of is asked for
+    if nothing:  # maybe only ``simple_url`` was wrong, so that no page could be found
+        # The next pass then fetches projects without a page in the state.
         facts.change(SelectionChange, listed="")
     mark_trusted(mirror.state.facts)
     facts.change(UpstreamTraits, followed_url=address, other_url=None)
@@ -111,9 +111,9 @@ def _address(upstream: UpstreamClient) -> str:
 
 
 def _forget_upstream(mirror: Mirror) -> None:
-    """Forget what was learnt about the upstream of before.
+    """Forget the facts about the earlier upstream.
 
-    Its forms, its journal, its ETags.
+    These are its forms, its journal and its ETags.
     """
     state = mirror.state
     with state.transaction():
@@ -132,7 +132,7 @@ def _forget_upstream(mirror: Mirror) -> None:
 def _holds_nothing(projects: Projects) -> bool:
     """Return whether no page of any project is held or published.
 
-    Another index can take none away.
+    Then another index cannot take a page away.
     """
     return not projects.published() and next(projects.names(Presence.PRESENT), None) is None
 
@@ -140,7 +140,7 @@ def _holds_nothing(projects: Projects) -> bool:
 def _begin(mirror: Mirror) -> None:
     """Begin with this upstream as if it were the first.
 
-    An address that was wrong gave nothing.
+    A wrong address has given nothing.
     """
     state = mirror.state
     with state.transaction():
@@ -153,7 +153,7 @@ def _begin(mirror: Mirror) -> None:
 def _why_other_journal(mirror: Mirror) -> str | None:
     """Return why the journal of this upstream is not the one followed.
 
-    None when it is.
+    None: it is the followed one.
     """
     facts = mirror.state.facts
     cursor, known = facts.cursor, facts.cursor_row
@@ -180,9 +180,8 @@ def _hold(
 ) -> NoReturn:
     """Hold everything until a person approves this upstream, and no other.
 
-    Raises ``replaced``.
-    ``seen`` is what it has now, where that is known. Else it is asked for when the problem or the
-    journal is new: that reads a list, which is too much for each pass.
+    Raises ``replaced``. ``seen`` has its present facts, if known. Otherwise they are fetched if the
+    problem or the journal is new. That reads a list, which is too much for each pass.
     """
     facts = mirror.state.facts
     known = facts.replaced_journal
@@ -197,7 +196,7 @@ def _hold(
 
 
 def restart_if_approved(mirror: Mirror, replaced: JournalReplaced, started: float) -> None:
-    """Start again with this upstream if approved; else hold everything.
+    """Start again with this upstream if approved, or hold everything.
 
     Raises ``replaced`` in that case, and :class:`yanksync.core.errors.UpstreamError`.
     """
@@ -212,8 +211,8 @@ def restart_if_approved(mirror: Mirror, replaced: JournalReplaced, started: floa
     raw, projects = lists.raw, lists.projects
     with mirror.state.transaction():
         mirror.state.start_over()
-        # Serials of now and of then do not compare, and there may be directories that
-        # a state put back unnoticed does not know.
+        # Serials from before and now cannot be compared. And the state may have been restored
+        # unnoticed, so that it does not know all directories.
         facts.journal, facts.upstream_list = JournalPosition(), ListPosition()
         facts.change(Recovery, serial=OTHER_EPOCH)
         facts.change(PublishedListRecord, codecs=ANY_COPIES)

@@ -1,8 +1,8 @@
 """Sends published changes to the configured hooks.
 
-Each hook gets them in batches, oldest first; what it has taken is removed from its queue. After its
-first failure a hook is not called again in this pass, and its queue waits for the next one. After a
-minute no hook is called again.
+Each hook gets them in batches, oldest first. Changes that it has accepted are removed from its
+queue. After its first failure a hook is not called again in this pass; its queue waits for the next
+pass. After a minute no hook is called again.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _FORMS = ("", layout.HTML.filename, layout.V1_HTML.filename, layout.V1_JSON.file
 def deliver(mirror: Mirror, *, mid_pass: bool = False) -> None:
     """Send each hook its changes, and count what is left.
 
-    ``mid_pass`` says that the pass goes on, so that its manifest must wait. Raises
+    ``mid_pass`` means that the pass goes on, so its manifest must wait. Raises
     :class:`yanksync.core.errors.StateError`.
     """
     outbox, names = mirror.state.hook_queue, mirror.settings.hooks.enabled
@@ -56,7 +56,7 @@ def deliver(mirror: Mirror, *, mid_pass: bool = False) -> None:
 def report_delivery(mirror: Mirror, label: str, key: str, deliver: Callable[[], None]) -> None:
     """Deliver, and report a failure.
 
-    It is logged when it is news, and kept for ``status``.
+    It is logged if it is new, and kept for ``status``.
     """
     fact = f"undelivered_{key}"
     before = mirror.state.facts.text(fact)
@@ -143,7 +143,7 @@ _HOOKS: dict[str, Callable[[Mirror, int], None]] = {
 def _chunks(mirror: Mirror, name: str, count: int) -> Iterator[Sequence[str] | None]:
     """Yield what to send to a hook; None: everything.
 
-    The next step means that it was taken.
+    When the caller asks for the next one, the hook has accepted it.
     """
     outbox = mirror.state.hook_queue
     if count > EVERYTHING_ABOVE:
@@ -166,7 +166,7 @@ def _chunks(mirror: Mirror, name: str, count: int) -> Iterator[Sequence[str] | N
 def _paths(projects: Sequence[str] | None) -> Iterator[str]:
     """Yield the addresses of ``projects``, in every form.
 
-    Compressed copies are left out: no client asks for them by name.
+    Compressed copies are left out, because clients do not ask for them by name.
     """
     if projects is None:
         yield EVERYTHING

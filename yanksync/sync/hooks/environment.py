@@ -1,8 +1,8 @@
 """Makes the environment of a hook's command, without secrets.
 
-Secrets are taken out, and nothing else: a hook needs ``PATH``, a proxy and secrets of its own, and
-no list could name them all (docs/design/decisions/operation.rst#decision-hooks). So a command that
-prints its environment shows no credentials of upstream or of the output.
+Only secrets of yanksync are removed, because a hook needs ``PATH``, a proxy and its own secrets,
+and no list could name them all (docs/design/decisions/operation.rst#decision-hooks). So a command
+that prints its environment shows no credentials of upstream or of the output.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from yanksync.output.object_storage.client import may_be_shown
 _STORAGE = "YANKSYNC_STORAGE_"
 _SECRET = frozenset({"YANKSYNC_HOOKS_WEBHOOK", "YANKSYNC_HOOKS_WEBHOOK_HEADER"}) | {
     "YANKSYNC_HEALTH_PING",
-    "IDENTITY_HEADER",  # what Azure's machines show to get a token
+    "IDENTITY_HEADER",  # Azure's machines use it to get a token
 }
-_ADDRESSES = ("YANKSYNC_", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")  # pip's are ours by default
-_CLOUDS = ("AWS_", "AZURE_", "GOOGLE_")  # what the client of object storage reads by itself
+_ADDRESSES = ("YANKSYNC_", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")  # the default is pip's
+_CLOUDS = ("AWS_", "AZURE_", "GOOGLE_")  # the client of object storage reads these
 _WORDS = re.compile(r"_(?:KEY|SECRET|TOKEN|PASSWORD|SAS|CONNECTION_STRING)(?:_(?!FILE$|PATH$)|$)")
 
 

@@ -1,8 +1,7 @@
-"""What a run changed in the output, as a file of lines.
+"""Writes the changes of a run to a file of lines.
 
-``put PATH`` and ``delete PATH``.
-Paths are below the output. A copy that follows the lines of all files, in the order of their names,
-has what the output has.
+The lines are ``put PATH`` and ``delete PATH``. Paths are below the output. If a copy follows the
+lines of all files, in the order of their names, it has the same files as the output.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _FORMS = (layout.HTML.filename, layout.V1_HTML.filename, layout.V1_JSON.filename
 def lines(changes: Iterable[OutputChange]) -> Iterator[str]:
     """Yield the lines of ``changes``, copies before their page.
 
-    What is deleted may never have been there; what is put is there now.
+    A deleted file may never have been there; a file that is put is there now.
     """
     for change in changes:
         base = layout.directory(change.project)
@@ -75,7 +74,7 @@ def tidy(directory: Path, before: float) -> None:
 def _there(directory: Path) -> Iterator[tuple[Path, int]]:
     """Yield the manifests in ``directory``, with their times.
 
-    Nothing else there is of ours.
+    All other files there belong to others.
     """
     for path in directory.iterdir():
         match = _NAME.fullmatch(path.name)
@@ -83,6 +82,6 @@ def _there(directory: Path) -> Iterator[tuple[Path, int]]:
             continue
         try:
             found = datetime.strptime(match[1], _FORMAT).replace(tzinfo=UTC)
-        except ValueError:  # a month 13
+        except ValueError:  # for example a month 13
             continue
         yield path, int(found.timestamp())

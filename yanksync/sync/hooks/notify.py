@@ -1,7 +1,7 @@
 """Sends events of withdrawals to ``[[withdrawals.notify]]`` targets.
 
-Each target has a position of its own in the log, which moves when it has taken a batch: so each
-event is sent once or more, in order, and a target that fails delays no other.
+Each target has its own position in the log, which moves when the target has accepted a batch. So
+each event is sent once or more, in order, and a failing target does not delay others.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from yanksync.sync.hooks.deliver import report_delivery
 _READ = 500  # events that are read at once
 _BATCH = {NotifyFormat.JSON: 250, NotifyFormat.CHAT: 10}
 _MOST_LINES = 100  # more events than this are one sentence in a chat
-_COUNTED = 10_000  # of the events that wait, for ``status``
+_COUNTED = 10_000  # waiting events that ``status`` counts
 _LONGEST = 60.0  # seconds after which a pass begins no more batches of a target
 
 
 def notify(mirror: Mirror) -> None:
-    """Send each target the events that it has not got.
+    """Send each target the events that it does not have yet.
 
-    What is left is counted. Raises :class:`yanksync.core.errors.StateError`.
+    Events that are left are counted. Raises :class:`yanksync.core.errors.StateError`.
     """
     queue, targets = mirror.state.notify_queue, mirror.settings.withdrawals.notify
     epoch = mirror.state.facts.event_log.epoch
     for gone in queue.keep_only([target.name for target in targets]):
         mirror.state.facts.put(**{f"undelivered_notify {gone}": None})
     if epoch is None:
-        return  # no pass has begun the log
+        return  # no pass has begun the log yet
     for target in targets:
         if not mirror.stopping():
             _notify(mirror, target, epoch)
@@ -62,12 +62,12 @@ def _notify(mirror: Mirror, target: NotifyTarget, epoch: int) -> None:
 
 
 def label_of(target: NotifyTarget) -> str:
-    """Return how the log calls a target."""
+    """Return the name of a target for the log."""
     return f"withdrawals.{target.key}"
 
 
 class _Delivery:
-    """What one target gets in one pass."""
+    """The delivery to one target in one pass."""
 
     def __init__(
         self, mirror: Mirror, target: NotifyTarget, position: NotifyPosition, newest: int
@@ -99,7 +99,7 @@ class _Delivery:
     def _send_summary(self) -> bool:
         """Send one sentence if there are too many events for lines.
 
-        Return whether it was.
+        Return whether it was sent.
         """
         if len(list(islice(self._wanted(), _MOST_LINES + 1))) <= _MOST_LINES:
             return False
@@ -119,7 +119,7 @@ class _Delivery:
     def _is_wanted(self, event: WithdrawalEvent) -> bool:
         """Return whether the target gets an event.
 
-        None is older than the log.
+        Events from before the log began are not sent.
         """
         is_news = event.logged > self._position.epoch
         return is_news and self._target.wants(event.project, event.action)

@@ -1,6 +1,6 @@
-"""Which advisories count.
+"""Decides which advisories count.
 
-Those that were read, unless they would bring too much back (R8).
+The newest ones count, unless they would bring too many releases back (R8).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from yanksync.sync.published_page import recorded_page
 HELD = "advisories"
 """How a hold of changed advisories is named."""
 
-_FEW = 200  # files that every pass compares
+_FEW = 200  # files: so many are compared in every pass
 _INTERVAL = 900.0  # seconds between comparisons of more files
-_FLOOR, _PERCENT = 3, 10.0  # releases that a change may bring back, and of those hidden
+_FLOOR, _PERCENT = 3, 10.0  # releases that a change may bring back; percent of the hidden ones
 
 
 class LoadedAdvisories(Struct, frozen=True):
@@ -37,7 +37,7 @@ class LoadedAdvisories(Struct, frozen=True):
 
     digest: str | None = None  # None: there are none
     read: Callable[[], Advisories] | None = None
-    text: str | None = None  # to be recorded; None: they are
+    text: str | None = None  # to record; None: it is recorded
     stamp: str | None = None
 
     def store(self, mirror: Mirror) -> None:
@@ -95,7 +95,7 @@ def load_advisories(mirror: Mirror) -> LoadedAdvisories:
 def _was_just_compared(mirror: Mirror, places: str) -> bool:
     """Return True if many files were compared a short while ago.
 
-    Each costs a look at the disk.
+    Comparing a file costs a disk access.
     """
     known = mirror.state.facts.advisories
     if known.looked is None or known.held is not None or known.places != places:
@@ -104,7 +104,7 @@ def _was_just_compared(mirror: Mirror, places: str) -> bool:
 
 
 def _compare_files(mirror: Mirror, paths: Sequence[Path], places: str) -> str:
-    """Return the stamp of all files, and note when that was."""
+    """Return the stamp of all files, and note the time."""
     from yanksync.mirror.advisory_files import stamp_of  # start-up
 
     found = stamp_of(paths)
@@ -116,7 +116,7 @@ def _compare_files(mirror: Mirror, paths: Sequence[Path], places: str) -> str:
 def _too_many_back(mirror: Mirror, old: Advisories, new: Advisories) -> str | None:
     """Return why a change of advisories must wait for a person.
 
-    None: it need not.
+    None: it need not wait.
     """
     hidden = back = 0
     for row in mirror.state.projects.get(old).values():

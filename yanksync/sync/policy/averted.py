@@ -1,6 +1,6 @@
 """Records withdrawals of releases that cooldown hid.
 
-No client could install them from here.
+Clients could not install them from this mirror.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from yanksync.core.policies.cooldown import FileTimes
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.averted import Averted, HiddenReleases, averted_part, hidden_releases
 from yanksync.core.rules.journal_entries import JournalEvent
-from yanksync.core.rules.lost_files import LostFile
+from yanksync.core.rules.lost_file import LostFile
 from yanksync.mirror.context import Mirror
 from yanksync.state.policy.file_times import NO_ROW
 from yanksync.state.project_rows import ProjectRow
@@ -22,7 +22,7 @@ from yanksync.sync.published_page import recorded_page
 
 
 def hidden_before(mirror: Mirror, page: Page | None, times: FileTimes) -> HiddenReleases | None:
-    """Return what cooldown hid of ``page`` when it was published last."""
+    """Return what cooldown hid of ``page`` at its last publication."""
     published = mirror.offers.published
     if page is None or published.keys.cooldown.is_off:
         return None
@@ -34,8 +34,8 @@ def note_averted(
 ) -> None:
     """Note which of these withdrawals concern hidden releases. Use inside a transaction.
 
-    Their files are withheld, in case no page shows it before they are old enough. ``rows`` are
-    the projects as they were before these entries.
+    Their files are withheld, because they may become old enough before a page shows the withdrawal.
+    ``rows`` are the projects before these entries.
     """
     if mirror.offers.published.keys.cooldown.is_off:
         return
@@ -53,7 +53,7 @@ def note_averted(
         part = averted_part(hidden[event.name], event.entry.version, event.file)
         if part is not None:
             mirror.state.history.set_averted(serial, part)
-            if event.entry.version is not None:  # else the whole page goes
+            if event.entry.version is not None:  # otherwise the whole page leaves
                 _withhold(mirror, row, pages[event.name], part)
 
 
@@ -70,7 +70,7 @@ def _hidden(mirror: Mirror, row: ProjectRow, page: Page | None) -> HiddenRelease
 
 
 def _withhold(mirror: Mirror, row: ProjectRow, page: Page | None, part: Averted) -> None:
-    """Note that pages show the files of ``part`` no more."""
+    """Note that pages no longer show the files of ``part``."""
     assert page is not None  # the files are on it
     state, now = mirror.state, mirror.now()
     lost = state.lost_files.one(row.id)

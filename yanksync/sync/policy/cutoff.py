@@ -1,6 +1,6 @@
-"""The cut-off of a pass.
+"""Chooses the cut-off of a pass.
 
-The moment at which ages are measured, which a wrong clock cannot move.
+Ages are measured at this moment. A wrong clock cannot move it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from yanksync.config.settings import JournalSource
 from yanksync.core.policies.cooldown import format_time
 from yanksync.mirror.context import Mirror, log
 
-_TOLERANCE = 300.0  # seconds between our clock and upstream's
+_TOLERANCE = 300.0  # seconds by which this clock and upstream's may differ
 
 
 def knows_cutoff(mirror: Mirror) -> bool:
     """Return True if pages can be published before upstream's clock is known.
 
-    Rules without a recorded cut-off must not go by our clock alone.
+    Rules without a recorded cut-off must not rely on this clock alone.
     """
     return mirror.offers.is_off or mirror.state.facts.moment("cutoff") is not None
 
@@ -31,7 +31,7 @@ def can_advance(mirror: Mirror) -> bool:
 def advance_cutoff(mirror: Mirror) -> Mirror:
     """Return ``mirror`` at the cut-off of this pass.
 
-    What becomes visible is queued.
+    Pages with files that become visible are queued.
     """
     if mirror.offers.is_off:
         return mirror
@@ -59,7 +59,7 @@ def choose_cutoff(
     """Return the cut-off, and what is wrong with a clock.
 
     Args:
-        now: our clock.
+        now: this machine's clock.
         last: the cut-off of the pass before; None: there was none.
         upstream: the time that upstream gave; None: it gave none.
         is_first: nothing was published before.

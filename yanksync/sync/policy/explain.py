@@ -36,9 +36,8 @@ def offering(
 ) -> OfferedPage | None:
     """Return the recorded page, and what the newest pass offers of it.
 
-    ``kept`` are the files that its page has although upstream removed them, ``offers`` the recorded
-    ones, from a caller that asks about many projects. None: no page is recorded, or it cannot be
-    read.
+    ``kept`` are kept files that upstream removed. ``offers`` are the recorded rules; a caller that
+    asks about many projects gives them. None: no page is recorded, or it cannot be read.
     """
     page = page_with_kept(row, page_of(state, row), kept)
     if page is None:
@@ -99,7 +98,7 @@ def _offer(state: State, offers: Offers, row: ProjectRow, page: Page) -> Offer:
 
 
 def unmatched_overrides(state: State, overrides: Iterable[Override]) -> tuple[str, ...]:
-    """Return, as they are written, the overrides that match no recorded file."""
+    """Return overrides that match no recorded file, as they are written."""
     offers, found = recorded_offers(state.facts), []
     for one in overrides:
         alone = Offers(offers.keys.only(one), offers.cutoff)

@@ -1,7 +1,7 @@
 """Forgets projects: only their names and hashes stay.
 
-The first step makes the forgetting last: from then on no pass mirrors the project. A run that dies
-behind that leaves the rest to the next one, which begins with it.
+The first step is permanent: after it no pass mirrors the project. If a run dies after that, the
+next run begins with the rest.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ class ForgottenContents(Struct, frozen=True, kw_only=True):
 
     project: NormalizedName
     pages: int  # 1: it is published
-    files: int  # copies, also those that are not served
+    files: int  # copies, with those that are not served
     bytes: int  # of the copies
     history: int  # rows
-    events: int  # of the log of withdrawals
+    events: int  # in the log of withdrawals
     hashes: int  # files whose hashes are remembered
 
 
 def contents_of(state: State, name: NormalizedName) -> ForgottenContents | None:
-    """Return what there is of a project; None: nothing."""
+    """Return what the mirror has of a project; None: nothing."""
     if not state.forgotten.is_known(name):
         return None
     row = state.projects.get([name]).get(name)
@@ -91,7 +91,7 @@ def forget(mirror: Mirror, names: Sequence[NormalizedName]) -> None:
     """Forget projects.
 
     Raises :class:`yanksync.core.errors.PublishError` and :class:`yanksync.core.errors.StateError`;
-    the next pass goes on then.
+    then the next pass goes on.
     """
     with mirror.state.transaction():
         for name in names:
@@ -108,7 +108,7 @@ def mirror_again(
     """
     hashes = frozenset[tuple[str, str]]().union(*map(state.forgotten.hashes, names))
     with state.transaction():
-        for rows in _projects_with(state, hashes):  # what hid their files is gone
+        for rows in _projects_with(state, hashes):  # these hashes no longer hide their files
             for row in rows:
                 state.publish_queue.add_page(row.id, now)
         for name in names:
@@ -119,7 +119,7 @@ def mirror_again(
 
 
 def finish_forgetting(mirror: Mirror) -> None:
-    """Remove what is left of forgotten projects. Raises what :func:`forget` raises."""
+    """Remove the rest of forgotten projects. Raises as :func:`forget`."""
     mirror.store.prepare()
     state, names = mirror.state, mirror.state.forgotten.unfinished()
     settings, hashes = without_forgotten(mirror.settings, state)
@@ -169,7 +169,7 @@ def _remove_files(mirror: Mirror, names: Sequence[NormalizedName]) -> None:
 def _earlier_stores(mirror: Mirror, project: str) -> Iterator[PackageStore]:
     """Yield a store for each earlier ``files.withheld``.
 
-    Log which cannot be looked into.
+    Log those that cannot be opened.
     """
     settings = mirror.settings
     for place in (mirror.state.facts.config.withheld or "").splitlines():
@@ -188,7 +188,7 @@ def _earlier_stores(mirror: Mirror, project: str) -> Iterator[PackageStore]:
 
 
 def _hide_in_other_projects(mirror: Mirror) -> None:
-    """Publish the pages again of other projects that have the same files."""
+    """Publish other projects with the same files again."""
     state = mirror.state
     for rows in _projects_with(state, mirror.forgotten):
         with state.transaction():
@@ -213,7 +213,7 @@ def _projects_with(state: State, hashes: ForgottenHashes) -> Iterator[list[Proje
 
 
 def _digests_in(page: StoredPage | None) -> list[str]:
-    """Return whatever looks like a digest."""
-    with suppress(zlib.error):  # a damaged page is published from upstream's next answer
+    """Return everything that looks like a digest."""
+    with suppress(zlib.error):  # upstream's next answer replaces a damaged page
         return [] if page is None else [one.decode().lower() for one in _DIGEST.findall(page.text)]
     return []

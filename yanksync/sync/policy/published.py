@@ -17,7 +17,7 @@ from yanksync.sync.recovery.published_state import PublishTask
 
 
 class AppliedRules(Struct, frozen=True):
-    """What the rules made of one page."""
+    """The effect of the rules on one page."""
 
     offer: Offer
     appeared: int = 0  # files that changed rules bring back
@@ -27,7 +27,7 @@ class AppliedRules(Struct, frozen=True):
 def with_times(mirror: Mirror, tasks: Sequence[PublishTask]) -> Sequence[PublishTask]:
     """Return ``tasks`` with the times of their files.
 
-    Only with rules; it reads the state.
+    This reads the state, only if there are rules.
     """
     if mirror.offers.is_off and mirror.offers.before is None:
         return tasks
@@ -39,7 +39,7 @@ def with_times(mirror: Mirror, tasks: Sequence[PublishTask]) -> Sequence[Publish
 
 
 def apply_rules(mirror: Mirror, page: Page, times: FileTimes) -> AppliedRules | None:
-    """Return what the rules make of ``page``; None: there are none."""
+    """Return the effect of the rules on ``page``; None: no rules."""
     offers = mirror.offers
     if offers.is_off and offers.before is None:
         return None
@@ -52,7 +52,7 @@ def apply_rules(mirror: Mirror, page: Page, times: FileTimes) -> AppliedRules | 
 
 
 def note_rules(mirror: Mirror, applied: Mapping[int, AppliedRules]) -> None:
-    """Note what was published under rules, by project. Use inside a transaction."""
+    """Note publications under rules, by project. Use inside a transaction."""
     for one in applied.values():
         mirror.totals.files_shown += one.appeared
         mirror.totals.files_hidden += one.vanished
@@ -68,7 +68,7 @@ def note_rules(mirror: Mirror, applied: Mapping[int, AppliedRules]) -> None:
 
 
 def report_changed_rules(mirror: Mirror) -> None:
-    """Log what changed rules did."""
+    """Log the effect of changed rules."""
     if (unnamed := mirror.totals.unchosen - UNCHOSEN_NAMED) > 0:
         log.warning(
             "%d more projects have no file of a release that the rules of [files] choose", unnamed

@@ -46,7 +46,7 @@ def _with_offers(mirror: Mirror) -> Mirror:
     if digest is None and recorded is None:
         return mirror
     cutoff = facts.moment("cutoff")
-    if cutoff is None:  # not recorded: upstream's time may show that our clock is wrong
+    if cutoff is None:  # not recorded: upstream's time may show that this clock is wrong
         now, last = mirror.now(), mirror.state.runs.previous_start(mirror.run)
         cutoff = now if last is None else min(last, now)
     offers = Offers(keys, cutoff, advisories.read)
@@ -60,7 +60,7 @@ def _with_offers(mirror: Mirror) -> Mirror:
             _publish_again(mirror, before, offers)
             advisories.store(mirror)
             facts.put(
-                list_changed=1,  # its rows have revisions while there are rules
+                list_changed=1,  # with rules, its rows have revisions
                 offer_digest=digest,
                 offer_keys=None if digest is None else msgspec.json.encode(keys).decode(),
                 **({"cutoff": None, "clock_problem": None} if digest is None else {}),
@@ -69,7 +69,7 @@ def _with_offers(mirror: Mirror) -> Mirror:
 
 
 def _digest(facts: Facts, keys: OfferKeys, advisories: str | None) -> str | None:
-    """Return the text by which these rules are known."""
+    """Return the text that identifies these rules."""
     recorded, text = facts.text("offer_digest"), msgspec.json.encode(keys).decode()
     if recorded and (text, advisories) == (facts.text("offer_keys"), facts.advisories.digest):
         return recorded  # hashlib would load OpenSSL in every empty pass
@@ -114,7 +114,7 @@ def with_recorded_rules(mirror: Mirror) -> Mirror:
 
 
 def changed_offers(mirror: Mirror) -> Iterator[ChangedOffer]:
-    """Yield the projects whose pages changed rules make others.
+    """Yield the projects whose pages changed rules change.
 
     Only recorded pages count.
     """
@@ -163,7 +163,7 @@ def _all_projects(mirror: Mirror) -> Iterator[list[ProjectRow]]:
 
 
 def affected_projects(before: Offers, after: Offers) -> set[NormalizedName]:
-    """Return the names of projects that changed overrides or advisories may concern."""
+    """Return projects that changed overrides or advisories may concern."""
     found: set[NormalizedName] = set()
     for one in {*before.keys.overrides} ^ {*after.keys.overrides}:
         found.update(projects_of(one.match.project, one.match.file))
@@ -175,7 +175,7 @@ def affected_projects(before: Offers, after: Offers) -> set[NormalizedName]:
 def projects_of(project: str | None, filename: str | None) -> Iterator[NormalizedName]:
     """Yield the projects that a file can belong to.
 
-    They are the beginnings of its name before a hyphen.
+    They are the parts of its name before each hyphen.
     """
     if project is not None:
         yield NormalizedName(project)

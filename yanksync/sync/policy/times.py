@@ -1,6 +1,6 @@
 """Records when files were added.
 
-By journal entries, and at the first sight of them.
+The time comes from a journal entry, or from the first page with the file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def note_entries(
 
     Use it inside a transaction.
 
-    ``rows`` are the projects as they were before these entries.
+    ``rows`` are the projects before these entries.
     """
     state = mirror.state
     added: dict[NormalizedName, dict[str, float]] = {}
@@ -75,11 +75,11 @@ class TimesRecorder:
         self._rows.update(self._state.file_times.get(projects))
 
     def of(self, row: ProjectRow) -> FileTimes:
-        """Return what is known of the times of a project's files."""
+        """Return the known times of a project's files."""
         return self._rows.get(row.id, NO_ROW).times
 
     def page(self, row: ProjectRow, before: Page | None, page: Page) -> None:
-        """Record which files of ``page`` are new, and which gone."""
+        """Record which files of ``page`` are new, and which are gone."""
         known = self._rows.get(row.id, NO_ROW)
         all_new = known.is_new or row.presence is Presence.REMOVED
         times = with_page(known.times, before, page, self._now, all_new=all_new)

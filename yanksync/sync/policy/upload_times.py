@@ -1,4 +1,4 @@
-"""Whether upstream gives upload-times at all.
+"""Decides whether upstream gives upload-times at all.
 
 Without them, cooldown would hide every file.
 """
@@ -38,7 +38,7 @@ def loses_upload_times(before: Page, page: Page) -> bool:
 def needs_upload_times(cooldown: Cooldown, name: str | None = None) -> bool:
     """Return True if files without upload-time are hidden.
 
-    Those of a project, or of any.
+    This is about the files of a project, or of any project.
     """
     if cooldown.missing != "hide":
         return False
@@ -52,7 +52,7 @@ def needs_upload_times(cooldown: Cooldown, name: str | None = None) -> bool:
 def withholds_pages(mirror: Mirror) -> bool:
     """Return True if a first build has no upload-time at all.
 
-    Then nothing can be published yet.
+    In that case nothing can be published yet.
     """
     facts = mirror.state.facts
     if mirror.offers.is_off or not needs_upload_times(mirror.offers.keys.cooldown):

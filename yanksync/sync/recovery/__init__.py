@@ -1,1 +1,1 @@
-"""Recovers where the state may not know the output."""
+"""Recovers if the state may not know the output."""

@@ -1,8 +1,8 @@
 """Compares copies of package files with a changed output.
 
-The state or the output was lost or put back. A copy that the state has and the output has not is
-wanted again, so that no page names it. A copy that the state does not know is set aside once every
-page is written: it may be of a file that upstream quarantined meanwhile.
+The state or the output was lost or restored. If the output lacks a copy that the state has, it is
+wanted again, so that no page names it. A copy that the state does not know is set aside after every
+page is written, because upstream may have quarantined its file in the meantime.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def check_served_copies(mirror: Mirror) -> None:
 
 
 def notice_lost_copies(mirror: Mirror) -> None:
-    """Notice that copies are gone, by one look at one of them.
+    """Notice that copies are gone, by checking one of them.
 
-    The next pass downloads what is missing then. Not this one: a file system may not be mounted,
-    and what stands on it counts again once it is.
+    The next pass downloads the copies that are still missing. This pass does not, because a file
+    system may only be unmounted; its copies count again when it is mounted.
     """
     state = mirror.state
     first = state.copy_checks.served(0, 1)

@@ -15,7 +15,7 @@ from yanksync.output.store import PublishedList
 from yanksync.state.facts import NO_SERIAL, UNREAD, PublishedListRecord, Recovery
 from yanksync.sync.recovery.output_survey import distrust_output, record_published_pages
 
-# what waits to go already
+# files that already wait for removal
 _REMOVALS = (PublishReason.EXPLAINED, PublishReason.UNEXPLAINED, PublishReason.EXCLUDED)
 
 
@@ -23,21 +23,21 @@ _BATCH = 2000  # directories of the output compared with the state at once
 
 
 class _Mismatch(Struct, frozen=True):
-    """How the output is not as this state left it."""
+    """How the output differs from what this state wrote."""
 
-    why: str  # what shows it
+    why: str  # the sign of that
     newer: bool  # the output may have changes that the state does not know
 
 
 def check_output(mirror: Mirror, *, all_is_looked_at: bool = False) -> None:
     """Notice an output that this state did not write.
 
-    State or output was lost or put back.
+    State or output was lost or restored.
 
-    The published list carries the serial up to which upstream was followed. When that is above
-    what this state has written there, or the list is another one, or gone, no page is replaced by
-    one of a lower serial, and digests are void. With ``all_is_looked_at`` another list is no reason
-    to write everything again, and the serial of every page is read.
+    The published list has the serial up to which upstream was followed. If that serial is above the
+    one that this state wrote, or if the list is another one or is gone, two things happen. No page
+    is replaced by one with a lower serial, and digests are void. With ``all_is_looked_at`` another
+    list is no reason to write everything again, and the serial of every page is read.
     """
     facts = mirror.state.facts
     stands, tree = mirror.store.published_list(), facts.recovery.serial
@@ -57,7 +57,7 @@ def check_output(mirror: Mirror, *, all_is_looked_at: bool = False) -> None:
 def _note_building(mirror: Mirror) -> None:
     """Note that this is a first build.
 
-    Say how far it is when an earlier run began it.
+    If an earlier run began it, log how far it is.
     """
     facts = mirror.state.facts
     if facts.flag("building") or facts.published_list.written is None:
@@ -78,11 +78,11 @@ def _find_mismatch(
 ) -> _Mismatch | None:
     """Return the sign that the output has changed, or None.
 
-    While it is ``recovering`` from that, only another list is news.
+    While it is ``recovering``, only another list is a new sign.
     """
     facts = mirror.state.facts
-    # Not the cursor: a pass may have moved it and written no list. One that died while writing it
-    # has left the first of the two.
+    # Not the cursor, because a pass may have moved it without writing a list. A pass that died
+    # while it wrote the list has left the first of these two serials.
     ours = facts.published_list
     serials = (ours.serial_writing, ours.serial_written)
     known = max(NO_SERIAL if serial is None else serial for serial in serials)
@@ -95,7 +95,7 @@ def _find_mismatch(
         return None
     if stamp == stands.stamp:
         return None if stamp else _nothing_published(mirror)
-    # Else it may be the one that was being written.
+    # Otherwise it may be the list that was just being written.
     if ours.serial_writing is None or not stands.stamp:
         why = "the list of projects in the output is not the one that the last run wrote there"
         # Without a serial it is unknown which of the two is older.
@@ -106,7 +106,7 @@ def _find_mismatch(
 def _newer_page(mirror: Mirror) -> _Mismatch | None:
     """Compare the serial of every page with what the state knows.
 
-    The list lags behind them.
+    The list is older than the pages.
     """
     after = 0
     while rows := mirror.state.projects.next_batch(after, _BATCH):
@@ -140,9 +140,9 @@ def _unfinished(mirror: Mirror) -> _Mismatch | None:
 
 
 def _nothing_published(mirror: Mirror) -> _Mismatch | None:
-    """Return that nothing is published any more.
+    """Return the finding that nothing is published any more.
 
-    None when something is, or nothing was.
+    None if something is published, or if nothing ever was.
     """
     if mirror.state.projects.any_written() and next(iter(mirror.store.names()), None) is None:
         return _Mismatch("nothing is left of the pages that the last run published", newer=False)
@@ -163,7 +163,7 @@ def finish_recovery(mirror: Mirror) -> None:
             if normalize(name) != name:
                 log.warning("%s: no directory of a project; left alone", name)
             elif not state.fetch_queue.has(name):
-                # else its page is only late: the published one stays
+                # otherwise its page is only late: the published one stays
                 queue_unknown_directory(mirror, name, now)
         if not state.fetch_queue.counts()[0]:
             facts.change(Recovery, serial=None, phase=None)
@@ -177,7 +177,7 @@ def queue_unknown_directory(mirror: Mirror, name: str, now: float) -> None:
     (row,) = state.projects.get([name]).values()
     if row.presence is Presence.PRESENT or state.publish_queue.reason(row.id) in _REMOVALS:
         return
-    if row.is_only_published:  # no pass has asked for it yet
+    if row.is_only_published:  # no pass has fetched its page yet
         state.fetch_queue.mark(name, None, now)
         return
     if row.published is None and not is_project_directory(mirror.store.directory_content(name)):

@@ -1,8 +1,8 @@
-"""Notes what is published when the state does not know.
+"""Notes what is published if the state does not know.
 
-It was lost, or is older than the output.
-From then on guards count these pages, the list of projects names them, and each of them is what
-upstream's next page is compared with (rules R7 and R8).
+The state was lost, or is older than the output. After that, guards count these pages, and the list
+of projects names them. Upstream's next page of each project is compared with its published page
+(rules R7 and R8).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from yanksync.state.facts import (
 from yanksync.state.state import State
 from yanksync.sync.publish_list import ANY_COPIES
 
-IN_A_ROW = 4  # pages in the output that cannot be read, one after the other: none can be
-_BATCH = 2000  # directories of the output read at once
+IN_A_ROW = 4  # unreadable pages in a row: then no page can be read
+_BATCH = 2000  # directories of the output that are read at once
 
 _KEPT = (
     "yanksync replaces no page by an older one, and brings none back before it has read what "
@@ -39,13 +39,13 @@ _WRITTEN = "yanksync compares every page with the state, and writes those that d
 
 
 def distrust_output(state: State, why: str, stands: PublishedList, *, newer: bool) -> None:
-    """Void all digests: the output is not as this state left it.
+    """Void all digests: the output differs from what this state wrote.
 
     ``newer``: the output may have changes that the state does not know.
     """
     facts = state.facts
     tree = facts.recovery.serial
-    # A state that knows nothing yet was reported as missing when it was opened.
+    # An empty state was reported as missing when it was opened.
     level = logging.WARNING if state.projects.any() else logging.INFO
     log.log(level, "%s; %s", why, _KEPT if newer else _WRITTEN)
     with state.transaction():
@@ -55,7 +55,7 @@ def distrust_output(state: State, why: str, stands: PublishedList, *, newer: boo
         )
         facts.change(PublishedListRecord, changed=True, codecs=ANY_COPIES, stamp=stands.stamp)
         facts.change(Recovery, copies=UNCHECKED)
-        # The files about withdrawals, too.
+        # This includes the files about withdrawals.
         facts.change(EventLogPosition, settings=None, archived=None, archived_at=None)
         if newer:
             facts.change(Recovery, phase=UNREAD, survey_due=True)
@@ -64,13 +64,13 @@ def distrust_output(state: State, why: str, stands: PublishedList, *, newer: boo
 def record_published_pages(mirror: Mirror) -> None:
     """Record the serial of every published page, once per recovery.
 
-    A list of projects lags by ``list_interval``, and a first build that died wrote none: the newest
-    page tells how far upstream was followed.
+    The list of projects may be older by ``list_interval``, and a first build that died wrote none.
+    The newest page shows how far upstream was followed.
     """
     facts, newest = mirror.state.facts, 0
     if not facts.recovery.survey_due:
         return
-    remote = not isinstance(mirror.settings.mirror.output, Path)  # there each file is a request
+    remote = not isinstance(mirror.settings.mirror.output, Path)  # there each file costs a request
     names = (name for name in mirror.store.names() if normalize(name) == name)
     while batch := list(islice(names, _BATCH)):
         found = dict(_published(mirror.store, batch, remote=remote))
@@ -85,15 +85,15 @@ def record_published_pages(mirror: Mirror) -> None:
 
 
 def older_than_output(last: int, tree: int) -> JournalReplaced:
-    """Return the error that upstream ends before what is published."""
+    """Return the error that upstream is behind the published pages."""
     return JournalReplaced(last, f"it ends there, and the output is of serial {tree}")
 
 
 def check_published(mirror: Mirror, last: int) -> None:
-    """Check upstream's journal, up to ``last``, against what is published (R14).
+    """Compare upstream's journal, up to ``last``, with the output (R14).
 
-    A lost state knows no row of it. A page's serial is that of an entry about its project, so the
-    newest page shows which index it is. Raises :class:`JournalReplaced`.
+    A lost state knows no row of the journal. A page's serial is the serial of an entry about its
+    project, so the newest page shows which index it is. Raises :class:`JournalReplaced`.
     """
     tree = mirror.state.facts.recovery.serial or 0
     if last < tree:
@@ -103,7 +103,7 @@ def check_published(mirror: Mirror, last: int) -> None:
         return
     name, serial = newest
     rows = next(iter(mirror.upstream.entries(serial - 1)), ())
-    # A gap there is no proof against it.
+    # A gap there proves nothing.
     if rows and rows[0].serial == serial and normalize(rows[0].name) != name:
         why = f"its entry is about {rows[0].name!r}, and the output has the page of {name} there"
         raise JournalReplaced(serial, why)
@@ -114,7 +114,7 @@ def _published(
 ) -> Iterator[tuple[str, int | None]]:
     """Yield the pages among these directories, with their serials.
 
-    Raises :class:`PublishError` when object storage lets nothing be read any more.
+    Raises :class:`PublishError` if object storage can no longer be read.
     """
     in_a_row = 0
     for name, serial in zip(names, store.serials(names, quick=remote), strict=True):

@@ -1,7 +1,7 @@
-"""Looks at what is published before writing over it.
+"""Reads the published files before they are replaced.
 
-A run that died may have written pages it did not note. A state that was put back, or lost, may be
-older than the output. Reading is cheaper than writing, and a page that is right keeps its inode.
+A dead run may have written pages without noting them. A lost or restored state may be older than
+the output. Reading is cheaper than writing, and a right page keeps its inode.
 """
 
 from __future__ import annotations
@@ -31,36 +31,36 @@ if TYPE_CHECKING:
 
 
 class PublishTask(Struct, frozen=True):
-    """A project to be published."""
+    """A project to publish."""
 
     queued: QueuedProject
     row: ProjectRow
-    page: Page | None  # None: the project is to go
-    content: DirectoryContent | None = None  # what is published of it; None: the state knows
+    page: Page | None  # None: the project will be removed
+    content: DirectoryContent | None = None  # its published files; None: the state knows them
     times: FileTimes = UNKNOWN_TIMES
-    copies: tuple[PackageFile, ...] = ()  # of its files; empty where files are not copied
+    copies: tuple[PackageFile, ...] = ()  # of its files; empty if files are not copied
 
     @property
     def absent(self) -> bool:
-        """Whether nothing of it is published, as was looked up."""
+        """Whether a look at the output found none of its files."""
         return self.content is not None and not self.content.exists
 
     @property
     def may_be_published(self) -> bool:
-        """True if something of it is published, or unknown (R12)."""
+        """True if it has published files, or if that is unknown (R12)."""
         return self.queued.write_started if self.content is None else self.content.exists
 
 
 def look_up_published(
     mirror: Mirror, wanted: Sequence[PublishTask], fresh: Container[int]
 ) -> tuple[list[PublishTask], dict[str, str]]:
-    """Read what is published of ``wanted`` if the state does not know.
+    """Read the published files of ``wanted`` if the state does not know.
 
-    The pages of the projects in ``fresh`` have just come from upstream. Returns those that may be
-    published, and by name why the page of others cannot be read. While the output may be newer than
-    the state, no page is replaced by an older one and none comes back.
+    The pages of the projects in ``fresh`` have just come from upstream. Returns the projects that
+    may be published, and for others, by name, why their page cannot be read. While the output may
+    be newer than the state, no page is replaced by an older one, and no removed page comes back.
 
-    Raises :class:`PublishError` when object storage lets nothing be read any more: each look at it
+    Raises :class:`PublishError` if object storage can no longer be read, because each further try
     may take minutes.
     """
     facts = mirror.state.facts
@@ -77,9 +77,10 @@ def look_up_published(
 def _notice_newer(mirror: Mirror, wanted: Sequence[PublishTask], fresh: Container[int]) -> None:
     """Notice that the output is newer than the state.
 
-    The list of projects lags by ``list_interval``: it may be the one that the state left there.
+    The list of projects may be older by ``list_interval``, so it may be the one that the state
+    wrote.
     """
-    if mirror.store.is_conditional:  # then no object is replaced but the one that is known
+    if mirror.store.is_conditional:  # then only an object that the state knows is replaced
         return
     known = {
         one.row.name: max(one.row.minimum_serial or 0, one.row.quarantine_serial or 0)
@@ -95,7 +96,7 @@ def _notice_newer(mirror: Mirror, wanted: Sequence[PublishTask], fresh: Containe
 
 
 def _is_replaced(wanted: PublishTask, fresh: Container[int]) -> bool:
-    """Return whether the published page may change or go."""
+    """Return whether the published page may be changed or removed."""
     one, row, page = wanted.queued, wanted.row, wanted.page
     if (
         row.published is None
@@ -132,8 +133,8 @@ def _not_below(
 ) -> tuple[list[PublishTask], dict[str, str]]:
     """Leave out projects whose published page is newer or unreadable.
 
-    Upstream is asked for these: until it has answered, the state does not count as caught up. The
-    pages of the projects in ``fresh`` are its answers already.
+    Their pages are fetched. Until upstream has answered, the state does not count as caught up. The
+    pages of the projects in ``fresh`` are such answers.
     """
     remote = not isinstance(mirror.settings.mirror.output, Path)
     known = {one.row.name: serial for one in wanted if (serial := _known(one)) is not None}
@@ -197,10 +198,10 @@ def _leave_out(
 def _confirmed(
     mirror: Mirror, wanted: Sequence[PublishTask], tree: int, fresh: Container[int]
 ) -> list[PublishTask]:
-    """Leave out pages that may be from the past.
+    """Leave out pages that may be old.
 
-    One that is absent may have been removed since.
-    So may a page without a serial, which compares with nothing, unless upstream has just sent it.
+    A project that is absent in the output may have been removed. A page without a serial cannot be
+    compared, so it may be old, too, unless upstream has just sent it.
     """
     catching_up = mirror.state.facts.recovery.phase
     if catching_up is None:
@@ -224,18 +225,18 @@ def _confirmed(
 
 
 def _is_confirmed(queue: FetchQueue, page: Page, tree: int, catching_up: str) -> bool:
-    """Return True if upstream has confirmed this page since."""
+    """Return True if upstream has confirmed this page after that."""
     if queue.has(page.name):
         return False
     return catching_up == READ or (page.serial is not None and page.serial >= tree > 0)
 
 
 def removals_of_nothing(mirror: Mirror) -> list[QueuedProject]:
-    """Return the removals of projects of which nothing is published.
+    """Return the removals of projects without published files.
 
-    No guard has to count them.
+    Guards do not count them.
 
-    A run that died may have removed them before, or the state was put back to a time before that.
+    A dead run may have removed them, or the state was restored to a time before the removal.
     """
     waiting = mirror.state.unsure_removals()
     if not waiting:

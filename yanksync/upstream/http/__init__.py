@@ -1,1 +1,1 @@
-"""How answers come over the wire: connections, limits, redirects."""
+"""HTTP to upstream: connections, limits and redirects."""

@@ -1,8 +1,8 @@
 """Bounds the memory that simultaneous answers take.
 
-Every answer may grow to a share of the room; one at a time may grow beyond it, up to its own limit.
-The others wait until that one was read and taken. It waits for none of them, so there is always an
-answer that goes on.
+Every answer may grow to a share of the room. One answer at a time may grow beyond its share, up to
+its own limit. The others wait until that one was read and taken. It does not wait for them, so
+there is always an answer that goes on.
 """
 
 from __future__ import annotations

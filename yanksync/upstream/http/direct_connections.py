@@ -1,9 +1,9 @@
-"""Connections to upstream that need no requests.
+"""Opens connections to upstream without the library requests.
 
-No proxy, no credentials, no ``.netrc``.
-Importing requests and urllib3 takes longer than the rest of an ordinary pass, and a quarter of its
-memory (docs/design/decisions/upstream.rst#decision-first-question). Certificates are checked
-against the same authorities.
+This is possible without a proxy, credentials and ``.netrc``. Importing requests and urllib3 takes
+longer than the rest of an ordinary pass, and a quarter of its memory
+(docs/design/decisions/upstream.rst#decision-first-question). Certificates are checked against the
+same authorities.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from yanksync.upstream.http.redirects import PORTS
 if TYPE_CHECKING:
     import ssl
 
-# What requests would heed: where any is set, requests has to be asked what it means.
+# Variables that requests obeys. If one is set, only requests knows its effect.
 _OTHERS = frozenset({"http_proxy", "https_proxy", "all_proxy", "netrc"})
 # Their settings may name a proxy, which requests asks for.
 _SYSTEM_PROXIES = ("darwin", "win32")
@@ -48,7 +48,8 @@ class DirectConnection:
     def is_silent(self) -> bool:
         """Return whether nothing came while no question was asked.
 
-        Servers close idle connections, some after a 408, which would answer the next question.
+        Servers close idle connections. Some send a 408 first, which would count as the answer to
+        the next request.
         """
         waiting = poll()
         waiting.register(self.sock, POLLIN)
@@ -109,7 +110,7 @@ class DirectConnections:
 
     def _tls(self) -> ssl.SSLContext:
         """Return the context of all connections: reading the authorities takes 15 ms."""
-        import ssl  # start-up: an upstream without TLS does without its library
+        import ssl  # start-up: an upstream without TLS does not need its library
 
         with self._lock:
             if self._context is None:

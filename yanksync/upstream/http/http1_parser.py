@@ -1,8 +1,8 @@
 """Writes requests and reads answers of HTTP/1.1 (RFC 9112, pure).
 
-httptools reads; here is what it leaves open. Only the common answer is taken, and strictly so.
-Whatever is out of the ordinary is :class:`UnsupportedResponse`: the caller then asks again through
-urllib3, which knows all of HTTP, so that no guess is made here.
+httptools does the reading; this module adds the checks that it lacks. It accepts only the common
+answer, and is strict. Every unusual answer is :class:`UnsupportedResponse`. The caller then sends
+the request again through urllib3, which knows all of HTTP. So nothing is guessed here.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _FIRST = re.compile(rb"HTTP/1\.1 [1-5][0-9]{2}(?: [^\t\r\n]*)?\r\n")
 # A line that does not end with CRLF, a folded one, a control character: readers differ.
 _AMBIGUOUS = re.compile(rb"(?<!\r)\n|\r(?!\n)|\n[ \t]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BARE = re.compile(rb"(?<!\r)\n")
-# Headers that rule how the rest is read: of two of them, neither can be trusted.
+# Headers that decide how the rest is read: if one comes twice, neither can be trusted.
 _ONCE = frozenset(
     {"content-length", "transfer-encoding", "content-encoding", "content-type", "etag", "location"}
 )
 
 
-# What urllib3 would send as it is; anything else it encodes.
+# Characters that urllib3 sends unchanged; it encodes all others.
 _REQUEST_LINE = re.compile(
     r"(?:GET|POST) (?:http://[A-Za-z0-9.:\[\]-]+)?/"
     r"(?:[A-Za-z0-9._~:/?&=@!$'()*+,;-]|%[0-9A-F]{2})* HTTP/1\.1"
@@ -48,20 +48,20 @@ class BodyTooLarge(Exception):
 class HttpResponse(Struct, frozen=True):
     """A complete answer.
 
-    Of an answer whose body does not count only the head is read.
+    If the body of an answer does not count, only the head is read.
     """
 
     status: int
     reason: str
     headers: Headers
-    body: bytes  # as it came: packed, if it is
+    body: bytes  # as it came, maybe compressed
     keep: bool  # whether the connection may be used again
 
 
 class _Message:
-    """What httptools tells of one message.
+    """The callbacks of httptools for one message.
 
-    It must not know the reader: cycles stay in memory.
+    It must not refer to the reader, because cycles stay in memory.
     """
 
     def __init__(self) -> None:
@@ -186,14 +186,14 @@ class ResponseParser:
     def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except HttpParserError:  # also when a callback raised
+        except HttpParserError:  # also raised if a callback raised
             raise UnsupportedResponse from None
 
     def _reply(self) -> HttpResponse:
         message = self._message
         close = "close" in message.headers.get("connection", "").lower()
         if self.status == 304 and "transfer-encoding" in message.headers:
-            close = True  # there is no body, but who says that there is one may send it
+            close = True  # there is no body, but a server that announces one may send it
         keep = not close and self.status in WITH_BODY
         body = b"".join(message.body)
         return HttpResponse(self.status, message.reason, message.headers, body, keep)

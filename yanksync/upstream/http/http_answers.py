@@ -42,7 +42,7 @@ _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_L
 
 _REDIRECT = frozenset({301, 302, 303, 307, 308})
 _GZIP = frozenset({"gzip", "x-gzip"})  # two names of one coding (RFC 9110, 8.4.1.3)
-_LONGEST_WISH = 1e6  # seconds; a Retry-After beyond it is no better meant than this
+_LONGEST_WISH = 1e6  # seconds; a longer Retry-After means the same as this
 _PIECE = 1 << 14  # bytes of packed input given to zlib at once
 _UNPACKED = 1 << 20  # bytes that zlib unpacks at once: it needs twice the room for a moment
 _MOST_MEMBERS = 10_000  # of gzip; real answers have one, block formats one for 64 kB
@@ -69,8 +69,8 @@ class HttpAnswer(Struct, frozen=True):
     content_type: str
     etag: str | None
     serial: str | None  # X-PyPI-Last-Serial, as given
-    date: str | None = None  # when upstream gave it, by its clock; as given
-    age: str | None = None  # for how long caches have had it since; as given
+    date: str | None = None  # upstream's time of the answer, as given
+    age: str | None = None  # how long caches have had it, as given
 
 
 Outcome = HttpAnswer | UpstreamError
@@ -128,7 +128,7 @@ class RetryAfter:
     Safe for use by many threads.
     """
 
-    longest = 60.0  #: seconds; asked to stay away for longer, a pass leaves the rest for later
+    longest = 60.0  #: seconds; if the pause is longer, a pass leaves the rest for later
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -136,18 +136,18 @@ class RetryAfter:
 
     @property
     def left(self) -> float:
-        """How many seconds there are to wait; 0 or less: none."""
+        """The seconds to wait; 0 or less: none."""
         return self._not_before - time.monotonic()
 
     def wait(self, url: str) -> None:
-        """Wait until upstream may be asked again; all alike. Raises :class:`RateLimited`."""
+        """Wait until upstream may be asked again. Raises :class:`RateLimited`."""
         while (pause := self.left) > 0:
             if pause > self.longest:
                 raise RateLimited(url, pause)
             time.sleep(min(pause, 0.5))
 
     def ask_for(self, seconds: float) -> None:
-        """Take in that upstream wants to be left alone for so long."""
+        """Note that upstream asks for a pause of this length."""
         with self._lock:
             if seconds > self.left + 1:
                 log.info("upstream asks to wait %.0f s; every request waits", seconds)
@@ -181,7 +181,7 @@ def check_status(
 class BodyDecoder:
     """Collects a body, plain or gzip, up to its limit.
 
-    Every byte is copied a bounded number of times, whatever the parts that gzip is made of.
+    Every byte is copied only a few times, however the gzip data is divided.
     """
 
     def __init__(
@@ -225,7 +225,7 @@ class BodyDecoder:
         if self._engine is None:
             self._keep(data)
             return
-        # zlib copies what it leaves of its input: pieces keep that short.
+        # zlib copies the unused rest of its input, so the pieces are short.
         for start in range(0, len(data), _PIECE):
             self._unpack(data[start : start + _PIECE])
 
@@ -251,7 +251,7 @@ class BodyDecoder:
         self._whole.write(data)
 
     def body(self) -> bytes:
-        """Return the whole. Raises :class:`UpstreamUnreachable` when what was packed has no end."""
+        """Return the whole body. Raises :class:`UpstreamUnreachable` if it is cut."""
         if self._engine is not None and not self._engine.eof:
             raise UpstreamUnreachable(self._url, "the answer was cut off")
         return self._whole.getvalue()
@@ -279,7 +279,7 @@ def parse_retry_after(retry_after: str | None, now: Callable[[], float]) -> floa
 
 
 def root_cause(error: Exception) -> str:
-    """Return what went wrong without the library's wrapping, URLs and object addresses."""
+    """Return the cause of an error, without wrapping, URLs and object addresses."""
     chain = list(_causes(error))
     names = {type(one).__name__ for one in chain}
     proxy = "the proxy: " if "ProxyError" in names else ""
@@ -296,8 +296,8 @@ def root_cause(error: Exception) -> str:
 def _known_cause(error: Exception, names: Collection[str]) -> str | None:
     """Return a readable text for ``error``; None: its own is the best.
 
-    ``names`` are the classes of all errors of the chain. Errors are known by name, so that a pass
-    that only asks the journal loads neither TLS nor urllib3.
+    ``names`` are the classes of all errors of the chain. Errors are recognised by name, so that a
+    pass that only asks for the journal loads neither TLS nor urllib3.
     """
     name = type(error).__name__
     if name in _KNOWN:

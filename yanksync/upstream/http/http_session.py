@@ -1,7 +1,7 @@
 """Asks upstream with requests, within the limits of R10 and R13.
 
-Proxies, CA bundles, credentials and ``.netrc`` are resolved by requests, once for each address;
-page requests then go through urllib3's pool, because requests' own work costs more than the call
+requests resolves proxies, CA bundles, credentials and ``.netrc``, once for each address. Page
+requests then use urllib3's pool, because requests' own work costs more than the call
 (docs/design/decisions/upstream.rst#decision-requests). :mod:`.multiplexer` uses the connections.
 Bodies are read as they come, limited in bytes and in time.
 """
@@ -56,11 +56,11 @@ _MOST_ROUTES = 200  # a hostile page may name a host for each file
 
 
 class _Route(Struct):
-    """How requests of one scheme and host travel."""
+    """The way of requests to one scheme and host."""
 
     pool: urllib3.HTTPConnectionPool
     headers: dict[str, str]
-    host: str  # as the Host header says it
+    host: str  # as in the Host header
     absolute: bool  # a plain proxy wants the whole URL in the request line
 
 
@@ -76,12 +76,12 @@ class Session:
     """Asks one upstream. Safe for use by many threads."""
 
     def __init__(self, options: SessionOptions, retry_after: RetryAfter | None = None) -> None:
-        """``retry_after`` is that of another session which asks the same upstream."""
+        """``retry_after`` belongs to another session with the same upstream."""
         self.timeout = options.timeout
         self._redirects = RedirectRules(allow_http=options.allow_http, hosts=options.redirect_hosts)
         self.requests = NoRedirectSession()  #: for single questions: the journal
         self.requests.headers["User-Agent"] = options.user_agent
-        # A cookie jar tells hosts apart, not ports: one from the journal would go elsewhere.
+        # A cookie jar ignores ports, so a cookie of the journal would go to other places.
         self.requests.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         adapter = FinalAdapter(pool_maxsize=options.workers, max_retries=0)
         self.requests.mount("https://", adapter)
@@ -94,7 +94,7 @@ class Session:
         """Close every connection, once nothing is under way on it."""
         self.requests.close()
         for route in list(self._routes.values()):
-            route.pool.close()  # requests only forgets it
+            route.pool.close()  # requests does not close it
 
     def get(
         self,
@@ -128,7 +128,7 @@ class Session:
             redirect = None
             if isinstance(answer, HttpAnswer):
                 if answer.status == 404 and seen != url:
-                    # It says that there is nothing elsewhere, and nothing of what was asked (R7).
+                    # It is about another address, and says nothing about this one (R7).
                     raise InvalidAnswer(
                         redacted(url), f"a redirect to {answer.url}, which is not there"
                     )
@@ -172,13 +172,13 @@ class Session:
                 url,
                 data=body,
                 headers=headers,
-                auth=credentials(url),  # else requests would prefer those of .netrc
+                auth=credentials(url),  # otherwise requests would prefer those of .netrc
                 timeout=self.timeout,
                 stream=True,
                 allow_redirects=False,
             ) as response:
                 yield response
-        except (*FAILURES, ValueError) as error:  # also a header that is no address or number
+        except (*FAILURES, ValueError) as error:  # also for a header that is no address or number
             raise UpstreamUnreachable(redacted(url), root_cause(error)) from error
 
     def post(
@@ -228,7 +228,8 @@ class Session:
         except ProtocolError as error:
             if any(isinstance(cause, ResponseLimitExceeded) for cause in error.args):
                 raise
-            # Servers close idle connections; one that is closed as we speak says nothing of it.
+            # Servers close idle connections, and one that is closed just now does not announce
+            # that.
             log.debug("GET %s: once more, as the connection was closed", url_for_messages(url))
             return self._send(route, url, headers)
 
@@ -257,12 +258,13 @@ class Session:
     def idle(self, url: str) -> HTTPConnection | None:
         """Take an idle open connection for ``url``; None: there is none.
 
-        It is the taker's then, until :meth:`give_back`. Raises ``OSError``.
+        The caller then owns it, until :meth:`give_back`. Raises ``OSError``.
         """
         with _as_os_error():
             pool = self._route(url).pool
             connection = pool._get_conn()
-        # TLS within TLS, to a proxy, is no socket to wait for: it keeps back what it has unpacked.
+        # One cannot wait for TLS within TLS, to a proxy, as for a socket, because it buffers
+        # unpacked data.
         if isinstance(connection, HTTPConnection) and isinstance(connection.sock, socket.socket):
             return connection
         pool._put_conn(connection)
@@ -286,7 +288,7 @@ class Session:
 
     def _new_route(self, url: str, *, own: bool) -> _Route:
         session = self.requests
-        # Without an ``auth``, requests would look into .netrc, and prefer that to the address.
+        # Without an ``auth``, requests would read .netrc, and prefer it to the address.
         auth = credentials(url) if own else no_auth
         prepared = session.prepare_request(requests.Request("GET", url, auth=auth))
         settings = session.merge_environment_settings(prepared.url, {}, True, None, None)
@@ -318,10 +320,10 @@ class Session:
             url, response.status, response.reason or "", headers, self.retry_after
         )
         if target is not None:
-            response.close()  # its body may be endless, and is not looked at
+            response.close()  # its body may be endless, and is not read
             return target
         if response.status == 304 and "transfer-encoding" in headers:
-            response.close()  # http.client would wait for a body, and there is none (RFC 9112, 6.3)
+            response.close()  # http.client would wait for a body, but there is none (RFC 9112, 6.3)
             return answer_of(url, 304, headers, b"")
         body = self._body(response, url, headers, reading)
         return answer_of(url, response.status, headers, body)
@@ -343,7 +345,7 @@ class Session:
 
 @contextmanager
 def _as_os_error() -> Iterator[None]:
-    """Raise what urllib3 raises as ``OSError``, as requests does."""
+    """Raise errors of urllib3 as ``OSError``, as requests does."""
     try:
         yield
     except HTTPError as error:

@@ -1,9 +1,9 @@
 """Skips interim responses (1xx) for urllib3 (RFC 9110, section 15.2).
 
-http.client skips 100 only, without end, and takes a 103 for the answer: the real one would then
-stay on the connection, for the next request. It also has no deadline for a head or a body that
-comes byte by byte: a response of this module takes :data:`.http_answers.SLOW_FACTOR` timeouts at
-the most.
+http.client skips only 100, without a limit, and treats a 103 as the answer. The real answer would
+then stay on the connection, for the next request. It also has no deadline for a head or a body that
+comes byte by byte. A response of this module may take :data:`.http_answers.SLOW_FACTOR` timeouts at
+most.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class FinalResponse(HTTPResponse):
 
 
 class _Timed(io.RawIOBase):
-    """What comes over a socket, within the time of a response."""
+    """Reads from a socket, within the time of a response."""
 
     def __init__(self, raw: io.RawIOBase, timeout: float) -> None:
         self._raw = raw

@@ -1,9 +1,9 @@
 """Sends many requests in one thread, over connections opened elsewhere.
 
 A blocking thread for each request spends more time on waking up than on the work
-(docs/design/decisions/upstream.rst#decision-multiplexer). So the worker threads open the
-connections (proxy, TLS, credentials) and repeat what is unusual: a redirect, an answer with an odd
-form, a connection that was closed meanwhile. All other requests are sent from here.
+(docs/design/decisions/upstream.rst#decision-multiplexer). So the worker threads only open the
+connections (proxy, TLS, credentials) and repeat unusual requests: a redirect, an answer of an odd
+form, a connection that was closed in between. This module sends all other requests.
 """
 
 from __future__ import annotations
@@ -45,12 +45,13 @@ if TYPE_CHECKING:
 
 K = TypeVar("K")
 
-# A part of what TLS unpacks only as a whole. By name: an upstream without TLS needs no OpenSSL.
+# A part of a TLS record, which is unpacked only as a whole. Recognised by name, because an upstream
+# without TLS needs no OpenSSL.
 _PARTIAL = ("SSLWantReadError", "SSLWantWriteError")
-_AHEAD = 2  # requests drawn and not answered yet, for each worker
+_AHEAD = 2  # requests without an answer, for each worker
 _ROOM = 32 << 20  # bytes
 _CHUNK = 1 << 16  # bytes read from a socket at once; more costs more CPU time
-_LOOK = 0.25  # of the timeout: how often silence is looked for
+_LOOK = 0.25  # part of the timeout between checks for silence
 _ODD = 8  # unusual answers in a row: then the threads send all requests, so that none goes twice
 
 
@@ -78,8 +79,8 @@ class Multiplexer:
     def __init__(self, session: UpstreamSession, workers: int, room: int = _ROOM) -> None:
         """Take the ``room`` for answers in memory, in bytes.
 
-        A single large answer may exceed it. Raises :class:`OSError` when there is nothing left to
-        wait with.
+        A single large answer may exceed it. Raises :class:`OSError` if the process has no free file
+        for waiting.
         """
         self._session = session
         self._workers = workers
@@ -88,9 +89,9 @@ class Multiplexer:
         self._idle: list[_Connection] = []
         self._replies: list[tuple[Asked, str, HttpResponse]] = []  # to be unpacked
         self._answers: list[tuple[Asked, Outcome]] = []
-        self._odd = 0  # answers out of the ordinary, in an unbroken row
+        self._odd = 0  # unusual answers in a row
         self._budget = AnswerBudget(room, workers)
-        # not read on until there is room for their answers
+        # these wait for room for their answers
         self._halted: deque[_Connection] = deque()
         self._threads = WorkerThreads(session, workers, self._budget)
         try:
@@ -99,12 +100,12 @@ class Multiplexer:
         except OSError:
             self._threads.shutdown()
             raise
-        self._looked = 0.0  # when silence was looked for last
+        self._looked = 0.0  # when silence was last checked
 
     def ask(self, requests: Iterator[HttpRequest[K]]) -> Generator[tuple[K, Outcome], None, None]:
         """Yield the key of each request with its answer or error.
 
-        ``requests`` is drawn from only as fast as answers are taken, in the caller's thread.
+        Takes from ``requests`` only as fast as the caller takes answers, in the caller's thread.
         """
         try:
             drawing = True
@@ -132,11 +133,11 @@ class Multiplexer:
         return len(self._queue) + self._under_way
 
     def _begin(self) -> None:
-        """Ask what can be asked now."""
+        """Send the requests that can be sent now."""
         while self._queue and self._under_way < self._workers:
             request = self._queue.popleft()
             if self._session.retry_after.left > 0 or self._odd >= _ODD:
-                self._give_back()  # the threads use what is in the pool
+                self._give_back()  # the threads use the pool's connections
             elif self._sent(request):
                 continue
             self._ask_in_thread(request)
@@ -147,15 +148,15 @@ class Multiplexer:
         self._threads.ask(request)
 
     def _sent(self, request: Asked) -> bool:
-        """Send a request over a line that is idle.
+        """Send a request over an idle connection.
 
-        False: there is none, or this is not for it.
+        False: there is none, or the request does not fit.
         """
         try:
             wire = self._session.request(request.url, request.accept, request.etag)
             connection = self._idle.pop() if self._idle else self._adopted(request.url)
         except (OSError, ValueError):
-            return False  # the thread that sends it finds out what is wrong
+            return False  # the thread that sends it reports the error
         if connection is None:
             return False
         try:
@@ -197,19 +198,20 @@ class Multiplexer:
         if now - self._looked >= tick:
             self._looked = now
             self._drop_silent(now)
-        # Only now, when all was heard: over a line whose end or nonsense lies there, nothing more
-        # is asked, nor after a 429. And before the rest: the wire has something to do meanwhile.
+        # Send only now, after all connections were read: a connection that has ended, or has sent
+        # nonsense, gets no more requests, and after a 429 none is sent. Send before unpacking, so
+        # that the network works at the same time.
         self._begin()
         answers, self._answers = self._answers[::-1], []
         replies, self._replies = self._replies[::-1], []
         while answers:
             yield answers.pop()
-        while replies:  # one at a time: unpacked, they may be large
+        while replies:  # one at a time, because unpacked they may be large
             request, url, reply = replies.pop()
             yield request, _unpacked(url, reply, request.limit)
 
     def _read(self, connection: _Connection) -> None:
-        """Take what has come over a line."""
+        """Read the data that has come over a connection."""
         request = connection.request
         try:
             data = connection.socket.recv(_CHUNK)
@@ -243,7 +245,7 @@ class Multiplexer:
             self._answered(request, reply, connection.started)
 
     def _resume(self) -> None:
-        """Read on the answer that there is room for now."""
+        """Go on reading an answer for which there is room now."""
         if self._halted and self._budget.try_grow(self._halted[0].request):
             connection = self._halted.popleft()
             connection.last_heard = time.monotonic()
@@ -264,7 +266,7 @@ class Multiplexer:
             self._answers.append((request, UpstreamUnreachable(url, _why(problem))))
 
     def _answered(self, request: Asked, reply: HttpResponse, started: float) -> None:
-        """Sort an answer by what is to be done about it."""
+        """Decide what to do with an answer."""
         url = redacted(request.url)
         seconds = time.monotonic() - started
         log_answer(f"GET {url}", reply.status, reply.headers, seconds, len(reply.body))
@@ -280,7 +282,7 @@ class Multiplexer:
                 self._replies.append((request, url, reply))
             else:
                 self._odd += 1
-                self._ask_in_thread(request)  # the session knows where redirects may lead
+                self._ask_in_thread(request)  # the session knows which redirects are allowed
 
     def _drop_silent(self, now: float) -> None:
         """Drop connections that are silent or too slow."""
@@ -312,7 +314,7 @@ class Multiplexer:
         connection.connection.close()
 
     def _give_back(self) -> None:
-        """Give back what is idle, for others to ask over."""
+        """Return idle connections to the pool."""
         for connection in self._idle:
             self._selector.unregister(connection.socket)
             connection.socket.settimeout(self._session.timeout)

@@ -1,6 +1,6 @@
-"""Which redirects are followed.
+"""Decides which redirects are followed.
 
-On the same host and to hosts that the configuration names.
+They are redirects within a host, and to hosts that the configuration names.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PORTS = {"http": 80, "https": 443}
 
 
 class RedirectRules:
-    """Where upstream may redirect to."""
+    """The hosts to which upstream may redirect."""
 
     def __init__(self, *, allow_http: bool, hosts: Collection[str] | None) -> None:
         """Take ``hosts`` that pages may redirect to; None: any."""

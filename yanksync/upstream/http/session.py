@@ -1,8 +1,8 @@
-"""Asks upstream directly, or through requests where needed (R10, R13).
+"""Asks upstream directly, or through requests if needed (R10, R13).
 
-Without a proxy and credentials a request goes over a connection of :mod:`.direct_connections`. What
-is unusual there, such as a redirect or an old form of HTTP, is asked for again through
-:class:`.http_session.Session`; from then on that session sends everything.
+Without a proxy and credentials a request goes over a connection of :mod:`.direct_connections`.
+After an unusual answer, such as a redirect or an old form of HTTP, :class:`.http_session.Session`
+sends the request again, and all later requests.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class UpstreamSession:
         """The session that knows proxies, credentials and redirects."""
         with self._lock:
             if self._made is None:
-                # start-up: most passes do without
+                # start-up: most passes do not need it
                 from yanksync.upstream.http.http_session import Session
 
                 self._made = Session(self._options, self.retry_after)
@@ -168,7 +168,7 @@ class UpstreamSession:
     def idle(self, url: str) -> DirectConnection | HTTPConnection | None:
         """Take an idle open connection for ``url``; None: there is none.
 
-        It is the taker's then, until :meth:`give_back`. Raises ``OSError``.
+        The caller then owns it, until :meth:`give_back`. Raises ``OSError``.
         """
         direct = self._direct_for(url)
         return self.by_requests.idle(url) if direct is None else direct.take_idle(url)
@@ -185,7 +185,7 @@ class UpstreamSession:
     def _requests_for(self, shown: str) -> Session:
         try:
             return self.by_requests
-        except OSError as error:  # its modules cannot be read: too many files are open
+        except OSError as error:  # its modules cannot be read, because too many files are open
             raise UpstreamUnreachable(shown, root_cause(error)) from error
 
     def _direct_for(self, url: str) -> DirectConnections | None:
@@ -219,7 +219,7 @@ class UpstreamSession:
             connection = direct.take_idle(request.url) or _opened(direct, request.url)
             try:
                 reply, size = self._over(connection, request, shown)
-            except _Ended:  # servers close idle connections, and say nothing of it
+            except _Ended:  # servers close idle connections without notice
                 connection = _opened(direct, request.url)
                 try:
                     reply, size = self._over(connection, request, shown)
@@ -286,5 +286,5 @@ class UpstreamSession:
 def _opened(direct: DirectConnections, url: str) -> DirectConnection:
     try:
         return direct.open(url)
-    except (OSError, ValueError) as error:  # requests may know a way, and says better what is wrong
+    except (OSError, ValueError) as error:  # requests may succeed, and has better error messages
         raise _Unusual("no connection of our own") from error

@@ -11,7 +11,7 @@ class SessionOptions(Struct, frozen=True):
     """How to ask one upstream, and how much at once."""
 
     user_agent: str
-    timeout: float  # seconds without a byte, after which a request is given up
+    timeout: float  # seconds without a byte until a request fails
     workers: int  # connections at once
     allow_http: bool = False  # redirects may lead from https down to http
-    redirect_hosts: Collection[str] = ()  # where pages may lead, with a port or without
+    redirect_hosts: Collection[str] = ()  # hosts for redirects, with or without a port

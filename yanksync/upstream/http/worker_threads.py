@@ -1,4 +1,4 @@
-"""The threads that open connections, and the requests that they are given."""
+"""Threads that open connections and send some requests."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ Asked = HttpRequest[Any]
 class WorkerThreads:
     """The threads that ask in the usual way, at most ``workers``.
 
-    They are daemons, so that the program does not wait for answers without use (a signal came,
-    the disk is full).
+    They are daemon threads, so that the program does not wait for useless answers (after a signal,
+    or on a full disk).
     """
 
     def __init__(self, session: UpstreamSession, workers: int, budget: AnswerBudget) -> None:
@@ -53,7 +53,7 @@ class WorkerThreads:
         self._requests: queue.SimpleQueue[Asked | None] = queue.SimpleQueue()
         self._answers: queue.SimpleQueue[tuple[Asked, Outcome]] = queue.SimpleQueue()
         self._stopped = False
-        self._lock = threading.Lock()  # no thread writes to the socket after it is closed
+        self._lock = threading.Lock()  # so no thread writes to the socket after it is closed
         self.bell, self._button = socket.socketpair()  #: readable when a thread has an answer
         self._button.setblocking(False)
         self.waiting = 0  #: requests whose answer was not taken yet
@@ -66,7 +66,7 @@ class WorkerThreads:
             thread = threading.Thread(target=self._work, name="fetch", daemon=True)
             try:
                 thread.start()
-            except RuntimeError as error:  # there are too many already
+            except RuntimeError as error:  # there are too many threads
                 if not self._threads:
                     raise UpstreamUnreachable(redacted(request.url), str(error)) from error
             else:
@@ -111,7 +111,7 @@ class WorkerThreads:
             return error
         except BudgetClosed:
             return UpstreamUnreachable(redacted(request.url), "the run does not wait for it")
-        except OSError as error:  # of this machine: it has too many open files
+        except OSError as error:  # an error of this machine: too many open files
             problem = error.strerror or type(error).__name__
             return UpstreamUnreachable(redacted(request.url), problem)
         except Exception as error:  # a bug: without an answer the pass would wait for ever

@@ -1,7 +1,8 @@
 """Reads the elements of the Simple API out of an HTML page.
 
-lxml is imported where it is used: most runs never see HTML, and cron starts the tool often. Since
-version 6 (libxml2 2.14) it divides a page as HTML5 says; those before cut attributes at a NUL.
+lxml is imported where it is used, because most runs never see HTML, and cron starts the tool often.
+From version 6 on (libxml2 2.14) it reads pages by the rules of HTML5; earlier versions cut
+attributes at a NUL.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ _SEPARATORS = b" \t\n\f\r/\"'"
 _SPACE = " \t\n\f\r"  # what HTML takes for space
 _NONE: Mapping[str, str] = {}
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
-# The encodings of the web (WHATWG, Encoding Standard), by the names of their codecs. Others are not
-# for pages, and some need quadratic time, such as punycode.
+# The encodings of the web (WHATWG, Encoding Standard), by the names of their codecs. Other codecs
+# are not for pages, and some need quadratic time, such as punycode.
 _CODECS = frozenset(
     (
         *("utf-8", "utf-16", "utf-16-le", "utf-16-be", "ascii", "cp866", "cp874"),
@@ -74,8 +75,8 @@ class ParserTarget:
 
     def __init__(self) -> None:
         self.started = False  #: whether a tag began since this was last reset
-        # Why the page is refused. Raised in here it would hold the parser, and that the page, until
-        # the garbage collector comes.
+        # Why the page is refused. An exception raised here would keep the parser, and with it the
+        # page, in memory until the garbage collector runs.
         self.problem: str | None = None
         self._depth = 0
 

@@ -1,7 +1,8 @@
-"""Tells a project's page without files from pages that only look empty.
+"""Distinguishes empty project pages from pages that only look empty.
 
-An index such as Nexus answers "Links for NAME" and no link for what it does not have. A page of
-maintenance, a log-in or a file browser has no file either, and must not empty the mirror (R7).
+An index such as Nexus answers "Links for NAME" without a link for a project that it does not have.
+A maintenance page, a log-in or a file browser has no file either, and must not empty the mirror
+(R7).
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ _WORD = re.compile(r"[A-Za-z0-9]+(?:[-_.]+[A-Za-z0-9]+)*")
 
 
 class _EmptyPageText(Struct):
-    """What a page without files says of itself."""
+    """The text of a page without files."""
 
     titles: list[str] = field(default_factory=list)  # its title and headings, in order
     links: list[str] = field(default_factory=list)
-    made_elsewhere: bool = False  # by a script, or it sends the reader on
+    made_elsewhere: bool = False  # by a script, or the page sends the reader on
 
 
 class _TitleCollector(ParserTarget):

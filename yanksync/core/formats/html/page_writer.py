@@ -34,7 +34,7 @@ _SURROGATES = "[\ud800-\udfff]"
 def render_page(page: Page) -> bytes:
     """Return the HTML form of an offered page (:func:`yanksync.core.policies.yanked.offered_page`).
 
-    HTML cannot hold NUL and lone surrogates; they become U+FFFD, the only loss.
+    HTML cannot have NUL and lone surrogates; they become U+FFFD, the only loss.
     """
     title = f"Links for {escape(page.name)}"
     metas = [f'    <meta name="pypi:repository-version" content="{_version(page)}">\n']
@@ -60,7 +60,7 @@ def render_page(page: Page) -> bytes:
 def _batches(files: tuple[File, ...]) -> Iterator[tuple[File, ...]]:
     """Yield ``files`` in batches that are written at once.
 
-    Escaped, a reason of a MiB may take 24 MiB: such files go one by one.
+    A reason of one MiB may take 24 MiB when it is escaped, so such files are written one by one.
     """
     long = any(file.yanked is not None and len(file.yanked.reason) > _LONG for file in files)
     size = 1 if long else _FILES
@@ -102,7 +102,7 @@ def _meta(name: str, content: str) -> str:
 def _anchor(file: File, timed: bool) -> str:
     """Return the line of one file, with its upload time if ``timed``.
 
-    A yank always has a value: pip overlooks a bare one.
+    A yank always has a value, because pip ignores a bare attribute.
     """
     python = file.requires_python
     extra = "" if python is None else f' data-requires-python="{_escape_again(python)}"'
@@ -126,7 +126,7 @@ def _anchor(file: File, timed: bool) -> str:
 def _fragment(hashes: Hashes) -> str:
     """Return the fragment.
 
-    Only sha256, for uv refuses a whole page over sha1.
+    Only sha256 is written, because uv refuses a whole page because of sha1.
     """
     for algorithm, digest in hashes:
         if algorithm == "sha256":
@@ -137,6 +137,6 @@ def _fragment(hashes: Hashes) -> str:
 def _claim(metadata: bool | Hashes) -> str:
     """Return the metadata claim.
 
-    The sha256 where there is one, else just that it exists.
+    This is the sha256 if there is one, or else only that the metadata exists.
     """
     return "true" if metadata is True else _fragment(metadata or ())[1:] or "true"

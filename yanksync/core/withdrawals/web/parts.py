@@ -14,7 +14,7 @@ _LONG = 100  # characters of a version or a name of a file
 def latest_first(events: Sequence[WithdrawalEvent]) -> list[WithdrawalEvent]:
     """Return events in the order of their times, newest first.
 
-    That of the log can differ.
+    The order of the log can differ.
     """
     return sorted(events, key=lambda event: (event.time, event.cursor), reverse=True)
 

@@ -1,4 +1,4 @@
-"""What both kinds of pages have around their content."""
+"""Renders the frame of both kinds of pages."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def render_shell(
 ) -> bytes:
     """Return a whole page.
 
-    ``about`` is what programs show beside a link to it. ``up`` leads from its directory to that of
-    the index. No address is absolute: the page works from a directory, too.
+    ``about`` is the text that programs show with a link to the page. ``up`` leads from its
+    directory to that of the index. No address is absolute, so the page works from a directory, too.
     """
     return encode_utf8(f"""\
 <!DOCTYPE html>

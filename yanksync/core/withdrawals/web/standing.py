@@ -1,4 +1,4 @@
-"""What of a project is withdrawn after all that has happened."""
+"""Finds what is withdrawn of a project now."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from yanksync.core.versions import VersionKey, version_key
 from yanksync.core.withdrawals.event import WithdrawalEvent
 from yanksync.core.withdrawals.web.words import ENDS
 
-# Of several that hold for one version, the first is shown.
+# If several of these are true for one version, the first one is shown.
 _GRAVEST = (HistoryAction.REMOVE, HistoryAction.QUARANTINE, HistoryAction.YANK)
 
 
@@ -33,7 +33,7 @@ class ProjectStanding(Struct, frozen=True):
 def project_standing(events: Iterable[WithdrawalEvent]) -> ProjectStanding:
     """Return what ``events`` of one project, the oldest first, leave withdrawn.
 
-    A yank outlives a removal: what returns yanked is no new yank.
+    A yank lasts through a removal: a release that returns yanked is no new yank.
     """
     held: dict[VersionKey | None, dict[HistoryAction, Withdrawn]] = {}
     for event in events:
