@@ -54,7 +54,7 @@ def test_a_yank_from_the_journal_to_the_output(world: World) -> None:
     assert world.sync(later=120.0) == DONE
     shown = why(world, "demo", "1.0")
     assert shown.startswith(
-        "Only if it is pinned exactly: demo 1.0 is yanked on 2027-01-15 (serial "
+        "Only if it is pinned exactly: demo 1.0 was yanked on 2027-01-15 (serial "
     )
     assert f"serial {serial}  yank 1.0: bad \\x1b[31m\\nthing\n" in shown
     assert "here: asked for 2 min later, recorded 2 min later, published 2 min later" in shown

@@ -18,7 +18,7 @@ from tests.support.dying_store import Killed
 from tests.support.fake_index.index import Fault
 from tests.support.osv_reader import read_archive, withdrawn_by
 from tests.support.verification import opened
-from tests.support.world import DONE, FAILED, World
+from tests.support.world import DAY, DONE, FAILED, World
 from yanksync.sync.withdrawals.publish import publish_withdrawals
 
 PUBLISHED = {"withdrawals_publish": "true"}
@@ -334,3 +334,20 @@ def test_a_watch_list_finds_what_is_old_and_rare(world: World) -> None:
     assert entry.title == "rare 0.0 was yanked"
     found = feedparser.parse(files["withdrawals/watch/all.atom"]).entries
     assert len(found) == 100 and "many" in found[0].title
+
+
+def test_a_watch_list_keeps_all_of_its_last_day(world: World) -> None:
+    """It has more events of a day than are looked through, and another one follows."""
+    world.configure(withdrawals_watch={"many": ["many"]})
+    begun(world)
+    with world.state() as state:
+        state.history.add(
+            event("yank release", f"{number}.0", number, "many") for number in range(2100)
+        )
+    assert world.sync() == DONE
+    before = world.files()["withdrawals/watch/many.atom"]
+    assert before.count(b"<entry>") == 2100
+    world.up.yank("demo", "1.0")
+    world.configure(withdrawals_watch={"many": ["many"], "new": ["x"]})  # all are written again
+    assert world.sync(later=2 * DAY) == DONE
+    assert world.files()["withdrawals/watch/many.atom"] == before

@@ -235,7 +235,7 @@ def test_what_fails(audited: Cli, options: tuple[str, ...], code: int) -> None:
         ((), "name a lock file"),
         (("gone.txt",), "gone.txt: cannot be read: No such file"),
         (("setup.cfg",), "is not known by its name"),
-        (("free.txt",), "no pins found in free.txt; 1 requirements or packages"),
+        (("free.txt",), "no pins found in free.txt; requirements and packages"),
         (("uv.lock",), "uv.lock: has version '7' of its format"),
         (("poetry.lock",), "poetry.lock: cannot be read"),
         (("requirements.txt", "--fail-on", "what"), "'what' is no kind of finding"),

@@ -119,6 +119,8 @@ def test_the_answer_fits_a_narrow_terminal(synced: Cli, upstream: FakeUpstream) 
     assert synced("sync").code == 0
     lines = synced("why", "demo", COLUMNS="40").out.splitlines()
     assert max(map(len, lines)) <= 40
+    narrow = synced("why", "demo", "1.0+a-local-version.that.is-as-long-as-40", COLUMNS="40").out
+    assert "1.0+a-local-version.that.is-as-long-as-40" in narrow  # it can be copied whole
     assert max(map(len, synced("why", "demo", COLUMNS="200").out.splitlines())) <= 80
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from yanksync.cli.display.columns import table
+from yanksync.cli.display.columns import counted, table
 from yanksync.cli.display.report_rows import rfc3339
 from yanksync.reports.exposure.counts import Exposure, FileCounts
 from yanksync.state.request_counts import RequestCount
@@ -20,8 +20,9 @@ def lines(found: Exposure, *, clients: bool) -> Iterator[str]:
     fetched = len(files)
     after = sum(one.totals.after for one in files)
     yield (
-        f"{found.lines} lines with {found.requests} requests for files: {fetched} withdrawn "
-        f"file{'s' * (fetched != 1)} fetched, {after} times after the withdrawal"
+        f"{counted(found.lines, 'line')} with {counted(found.requests, 'request')} for files: "
+        f"{counted(fetched, 'withdrawn file')} fetched, {counted(after, 'time')} after the "
+        "withdrawal"
     )
 
 

@@ -34,7 +34,9 @@ _PINS = {
 def why_lines(report: WhyReport, judgement: Judgement) -> Iterator[str]:
     """Yield the lines for a person."""
     width = min(_WIDTH, shutil.get_terminal_size().columns)
-    yield from wrap(printable(judgement.text), width, break_on_hyphens=False)
+    yield from wrap(
+        printable(judgement.text), width, break_on_hyphens=False, break_long_words=False
+    )
     for title, lines in (
         ("Upstream said", _events(report)),
         ("This mirror", _mirror(report)),

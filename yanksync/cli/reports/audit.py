@@ -39,8 +39,8 @@ _NO_MIRROR = (
     "with --config, an index with --index, or a mirror with --withdrawals"
 )
 _NO_PINS = (
-    "no pins found in {}; {} requirements or packages have no exact version of an index. Name a "
-    "lock file, or requirements with =="
+    "no pins found in {}; requirements and packages without an exact version of an index: {}. "
+    "Name a lock file, or requirements with =="
 )
 
 

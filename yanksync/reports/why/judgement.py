@@ -79,8 +79,8 @@ def _of_release(report: WhyReport) -> Judgement:
         return _no(_why_not_offered(report, release, subject))
     notes = "".join(f"; {note}" for note in _notes(report, release))
     if PinOutcome.INSTALLS not in (release.pip, release.uv):
-        who = _who_yanked(report, release)
-        text = f"Only if it is pinned exactly: {subject} is yanked{who}{notes}."
+        yanked = _yanked(report, release)
+        text = f"Only if it is pinned exactly: {subject} {yanked}{notes}."
         return Judgement(Answer.YANKED, text)
     return Judgement(Answer.YES, f"Yes: {subject} is offered{notes}.")
 
@@ -143,8 +143,8 @@ def _why_not_offered(report: WhyReport, release: ReleaseOffer, subject: str) -> 
     if release.hidden:
         return f"{subject} is hidden{_by_rules(report.rulings)}"
     if release.omitted:
-        who = _who_yanked(report, release)
-        return f'{subject} is yanked{who}, and mirror.yanked = "omit" leaves it out'
+        yanked = _yanked(report, release)
+        return f'{subject} {yanked}, and mirror.yanked = "omit" leaves it out'
     return f"{subject} has neither a wheel nor an sdist"
 
 
@@ -178,13 +178,14 @@ def _guarded(report: WhyReport) -> Iterator[str]:
         yield "a newer page is awaited"
 
 
-def _who_yanked(report: WhyReport, release: ReleaseOffer) -> str:
-    """Return who yanked a release, when and why."""
+def _yanked(report: WhyReport, release: ReleaseOffer) -> str:
+    """Return that a release is yanked: by whom, when and why."""
     rule = next((one for one in report.rulings if one.action == "yank"), None)
     if rule is not None:
-        return f" by {rule.rule}{_because(rule.reason)}"
+        return f"is yanked by {rule.rule}{_because(rule.reason)}"
     when = _when(report, report.version, HistoryAction.YANK)
-    return f"{when}{_because(release.reason) or ', without a reason'}"
+    verb = f"was yanked{when}" if when else "is yanked"
+    return f"{verb}{_because(release.reason) or ', without a reason'}"
 
 
 def _because(reason: str | None) -> str:

@@ -161,10 +161,14 @@ def _watched(publication: Publication, watched: ProjectFilter) -> Iterator[Withd
     their events are looked up by name.
     """
     log, begun = publication.state.event_log, publication.epoch
-    recent = log.recent(_LOOKED_THROUGH, begun)
-    found = [one for one in recent if watched.includes(one.project)]
-    if len(found) >= NEWEST or publication.newest <= _LOOKED_THROUGH:
-        since = max(found[0].logged - DAY, begun + 1) if found else 0
+    found, newest, oldest = list[WithdrawalEvent](), begun, begun
+    for one in log.recent(_LOOKED_THROUGH, begun):  # the last day of the log, at least
+        newest, oldest = max(newest, one.logged), one.logged
+        if watched.includes(one.project):
+            found.append(one)
+    since = max(found[0].logged - DAY, begun + 1) if found else 0
+    has_day = found and (found[0].logged == newest or oldest < since)
+    if publication.newest <= _LOOKED_THROUGH or (len(found) >= NEWEST and has_day):
         return (one for place, one in enumerate(found) if place < NEWEST or one.logged >= since)
     return log.recent(NEWEST, begun, [name for name in log.projects() if watched.includes(name)])
 
