@@ -200,8 +200,8 @@ def test_too_little_room_is_noticed_before_anything_changes(
 ) -> None:
     mirror.started()
     bundle = bundle_of(mirror, "first.bundle")
-    with pytest.raises(PublishError, match="too little room: the bundle has 0 MiB"):
-        receiver.apply(bundle, is_narrow=True)
+    with pytest.raises(PublishError, match="too little room: 1 MiB are needed"):
+        receiver.apply(bundle, room=1000)
     assert receiver.files() == {}
     receiver.apply(bundle)
     assert receiver.files() == mirror.files()

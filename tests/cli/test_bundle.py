@@ -135,6 +135,49 @@ def missing_copies(output: Path) -> list[str]:
     ]
 
 
+@pytest.mark.parametrize("command", ["status", "check", "verify", "doctor"])
+def test_before_the_first_bundle_commands_name_it(
+    receiver: Cli, served: Served, command: str
+) -> None:
+    done = receiver(command, PIP_INDEX_URL=served.simple_url)
+    assert done.code != 0 or command == "doctor"
+    assert "'yanksync bundle apply'" in done.out + done.err
+
+
+def test_a_lost_state_needs_a_full_bundle(synced: Cli, receiver: Cli) -> None:
+    feed(synced, receiver)
+    receiver.state.unlink()
+    advice = "apply one that was made without --since"
+    for command in ("status", "check", "verify"):
+        done = receiver(command)
+        assert done.code != 0 or command == "status"
+        assert advice in done.err
+    again = receiver("bundle", "apply", str(receiver.home / "first.bundle"))
+    assert again.code == 0
+    assert "only a bundle that was made without --since can be applied" in again.err
+    assert "sync" not in again.err.removeprefix("yanksync: ").replace("yanksync.db", "")
+
+
+def test_nothing_is_restored_where_bundles_feed_the_output(synced: Cli, receiver: Cli) -> None:
+    feed(synced, receiver)
+    for files in ("link", "copy"):
+        receiver.configure(mirror=f'output = "mirror"\nfiles = "{files}"')
+        for command in (["restore"], ["restore", "demo"]):
+            refused = receiver(*command)
+            assert (refused.code, refused.out) == (1, "")
+            assert "is made of bundles, which bring pages and no history" in refused.err
+
+
+def test_what_no_bundle_corrects_is_not_left_to_one(synced: Cli, receiver: Cli) -> None:
+    feed(synced, receiver)
+    page = receiver.output / "simple/demo"
+    page.rename(receiver.home / "page")
+    page.symlink_to(receiver.home / "page")
+    done = receiver("verify")
+    assert done.code == 1
+    assert done.err.endswith("could not be checked; each line says why\n"), done.err
+
+
 def test_a_bundle_replaces_no_file(synced: Cli) -> None:
     (synced.home / "first.bundle").write_text("mine")
     refused = synced("bundle", "create", "first.bundle")

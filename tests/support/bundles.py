@@ -86,11 +86,11 @@ class Dying:
 class Narrow:
     """A store on a disk with little room."""
 
-    def __init__(self, store: object) -> None:
-        self._store = store
+    def __init__(self, store: object, room: int) -> None:
+        self._store, self._room = store, room
 
     def free_space(self) -> FreeSpace:
-        return FreeSpace(1000, None)
+        return FreeSpace(self._room, None)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -111,15 +111,15 @@ class Receiver:
         *,
         dry_run: bool = False,
         steps: Steps | None = None,
-        is_narrow: bool = False,
+        room: int | None = None,
     ) -> BundleContents:
-        """Apply a bundle; with ``steps`` it dies, and ``is_narrow`` leaves it little room."""
+        """Apply a bundle; with ``steps`` it dies, and ``room`` is the room that it has."""
         with open_places(self.settings, "bundle apply", NoProgress(), dry_run=dry_run) as places:
             if steps is not None:
                 store, packages = Dying(places.store, steps), Dying(places.packages, steps)
                 places = replace(places, store=store, packages=packages)
-            if is_narrow:
-                places = replace(places, store=Narrow(places.store))
+            if room is not None:
+                places = replace(places, store=Narrow(places.store, room))
             return apply_file(places, bundle, dry_run=dry_run)
 
     def create(self, file: Path) -> BundleContents:

@@ -16,10 +16,11 @@ from typing import IO
 
 from msgspec.structs import replace
 
-from yanksync.bundle.acceptance import check_room, refuse_wrong_order
-from yanksync.bundle.archive import Member, spool
+from yanksync.bundle.acceptance import check_room, look_at_output, refuse_wrong_order
+from yanksync.bundle.archive import spool
 from yanksync.bundle.check import CheckedBundle, checked_bundle
 from yanksync.bundle.contents import BundleContents
+from yanksync.bundle.package_files import Body, add_files
 from yanksync.bundle.places import Places
 from yanksync.bundle.received import WrittenFiles, note_received
 from yanksync.core import layout
@@ -42,7 +43,7 @@ from yanksync.state.runs import RunRecord
 
 _DELETED_FORMS = (layout.V1_JSON, layout.V1_HTML, layout.HTML)
 _MEMBERS = {alias: form for form, alias in layout.ALIAS.items()}
-_FILES = 256  # package files that become visible together
+_FILES = 256  # files that are removed together
 _PAGES = 500
 _PAGE_BYTES = 8 << 20  # of pages that are written together
 _CHUNK = 1 << 20  # bytes
@@ -56,10 +57,13 @@ def apply_file(places: Places, path: Path, *, dry_run: bool) -> BundleContents:
 
     def accept(header: BundleHeader) -> None:
         refuse_wrong_order(places, str(path), header)
+        look_at_output(places, str(path), header)
 
     with checked_bundle(path, accept, places.progress) as checked:
         if not dry_run:
-            check_room(places, checked)
+            places.packages.keep_incoming(())  # what a dead run left
+        check_room(places, checked)
+        if not dry_run:
             with _noted_run(places, checked):
                 _apply(places, checked)
         return checked.contents
@@ -73,17 +77,33 @@ def _noted_run(places: Places, checked: CheckedBundle) -> Iterator[None]:
     try:
         yield
     except YanksyncError as error:
+        if isinstance(error, PublishError):
+            error = _in_part(error)
         record = RunRecord(exit_code=ExitCode.FAILED, problem=str(error))
         runs.end(run, places.now(), record)
-        raise
+        raise error from None
     record = RunRecord(exit_code=ExitCode.DONE, published=checked.pages)
     runs.end(run, places.now(), record)
+
+
+def _in_part(error: PublishError) -> PublishError:
+    problem = (
+        f"{error.problem}; the bundle is applied in part. Correct the cause, and apply the same "
+        "bundle again"
+    )
+    return PublishError(error.where, problem, is_full=error.is_full)
 
 
 def _apply(places: Places, bundle: CheckedBundle) -> None:
     facts, header = places.state.facts, bundle.header
     places.store.prepare()
-    known = replace(facts.applied_bundle, source=header.mirror, begun=header.token)
+    known = replace(
+        facts.applied_bundle,
+        source=header.mirror,
+        begun=header.token,
+        begun_cursor=header.cursor,
+        begun_made=header.made,
+    )
     with places.state.transaction():
         facts.applied_bundle = known
     with WrittenFiles() as written:
@@ -103,9 +123,6 @@ def _apply(places: Places, bundle: CheckedBundle) -> None:
             facts.put(complete_read=header.complete)  # the lag of this output grows from then on
 
 
-_Body = tuple[Member, Iterator[bytes]]
-
-
 class _Application:
     """Applies one bundle."""
 
@@ -116,11 +133,10 @@ class _Application:
     def write(self) -> None:
         """Write what the bundle has, and remove pages that went."""
         bundle = self._bundle
-        self._places.packages.keep_incoming(())  # what a dead run left
         self._places.progress.expect("applying the bundle", bundle.pages + bundle.files)
         self._remove_pages(bundle.removed.projects())
-        steps = {
-            MemberKind.PACKAGE: self._add_files,
+        steps: dict[MemberKind, Callable[[Iterator[Body]], None]] = {
+            MemberKind.PACKAGE: partial(add_files, self._places),
             MemberKind.PAGE: self._write_pages,
             MemberKind.LIST: self._write_list,
             MemberKind.DELETED: self._write_deleted_index,
@@ -146,36 +162,16 @@ class _Application:
         if bundle.header.log is not LogPart.CHANGED:
             self._remove_other_files(layout.WITHDRAWALS, paths.is_ours)
 
-    def _members(self) -> Iterator[_Body]:
+    def _members(self) -> Iterator[Body]:
         for member, chunks in self._bundle.members():
             yield member, self._written.noted(member, chunks)
 
-    def _add_files(self, members: Iterator[_Body]) -> None:
-        while batch := self._receive(islice(members, _FILES)):
-            self._places.packages.publish_packages(batch)
-            self._places.progress.advance(sum(not one.endswith(".metadata") for one in batch))
-
-    def _receive(self, members: Iterable[_Body]) -> list[str]:
-        """Write files where no web server reads them; return their paths."""
-        received: list[str] = []
-        try:
-            for member, chunks in members:
-                received.append(member.path)
-                with self._places.packages.receive(member.path) as incoming:
-                    incoming.restart()
-                    for chunk in chunks:
-                        incoming.write(chunk)
-        except BaseException:
-            self._places.packages.keep_incoming(())
-            raise
-        return received
-
-    def _write_pages(self, members: Iterator[_Body]) -> None:
+    def _write_pages(self, members: Iterator[Body]) -> None:
         for batch in _in_parts(self._operations(members)):
             self._publish(batch)
             self._places.progress.advance(len(batch))
 
-    def _operations(self, members: Iterator[_Body]) -> Iterator[tuple[Operation, int]]:
+    def _operations(self, members: Iterator[Body]) -> Iterator[tuple[Operation, int]]:
         """Yield what writes each page, and how many bytes.
 
         Its two forms follow each other.
@@ -196,9 +192,9 @@ class _Application:
         with self._store.conditions(self._places.state.etags, names):
             failures = self._store.apply(operations)
         for one in failures:
-            raise PublishError(layout.directory(one.name), f"{one.why}; apply the bundle again")
+            raise PublishError(layout.directory(one.name), one.why)
 
-    def _write_list(self, members: Iterator[_Body]) -> None:
+    def _write_list(self, members: Iterator[Body]) -> None:
         with ExitStack() as stack:
             forms = []
             for member, chunks in members:
@@ -208,7 +204,7 @@ class _Application:
             with self._store.conditions(self._places.state.etags, [layout.LIST_KEY]):
                 self._store.write_list(forms, self._places.settings.mirror.compress)
 
-    def _write_deleted_index(self, members: Iterator[_Body]) -> None:
+    def _write_deleted_index(self, members: Iterator[Body]) -> None:
         """Write pages of the index of deleted files."""
         for member, chunks in members:
             body, (directory, _, filename) = b"".join(chunks), member.path.rpartition("/")
@@ -218,7 +214,7 @@ class _Application:
             ]
             self._store.write_files(files)
 
-    def _write_others(self, members: Iterator[_Body]) -> None:
+    def _write_others(self, members: Iterator[Body]) -> None:
         while batch := list(islice(members, 1)):
             with ExitStack() as stack:
                 files = []

@@ -28,6 +28,7 @@ class Member(Struct, frozen=True):
     path: str
     kind: MemberKind
     size: int  # bytes
+    sha256: str = ""  # hexadecimal, as the manifest has it; "": not known yet
 
 
 def spool() -> IO[bytes]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from yanksync.bundle.archive import Damaged, Member, read_members, spool
 from yanksync.bundle.contents import BundleContents
@@ -20,7 +21,7 @@ from yanksync.core.bundles.header import (
     decode_header,
     manifest_line,
 )
-from yanksync.core.bundles.members import FORMS, MemberKind
+from yanksync.core.bundles.members import FORMS, MemberKind, is_package
 from yanksync.core.errors import BundleError
 from yanksync.mirror.progress import Progress
 
@@ -52,6 +53,14 @@ class CheckedBundle(Struct, kw_only=True):
             bytes=self.size,
         )
 
+    def package_sizes(self) -> Iterator[tuple[str, int]]:
+        """Yield the path and the size of each package file."""
+        self.manifest.seek(0)
+        for line in self.manifest:
+            member = json.loads(line)
+            if is_package(member["path"]):
+                yield member["path"], member["size"]
+
     def members(self) -> Iterator[tuple[Member, Iterator[bytes]]]:
         """Yield the members again, without header and manifest.
 
@@ -64,7 +73,8 @@ class CheckedBundle(Struct, kw_only=True):
                     return
                 expected = self.manifest.readline()
                 if member.kind > MemberKind.REMOVED:
-                    yield member, self._unchanged(member, chunks, expected)
+                    known = replace(member, sha256=json.loads(expected)["sha256"])
+                    yield known, self._unchanged(member, chunks, expected)
         except Damaged as error:
             raise BundleError(self.where, f"was changed while it was applied: {error}") from error
 

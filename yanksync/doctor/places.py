@@ -29,6 +29,9 @@ from yanksync.system.ownership import command_as, owner_kept_out, ownership_hint
 
 _OWNER = "run yanksync as the user that owns it, or change the owner"
 _PROBE = ".yanksync-doctor-"
+_FIRST_RUN = (
+    "run 'yanksync sync' to build the mirror; where bundles bring it, 'yanksync bundle apply'"
+)
 _SCARCE = FreeSpace(256 << 20, 10_000)
 _LATE = 3600.0  # seconds without a run that are no problem with any schedule
 
@@ -80,7 +83,7 @@ def run_checks(settings: Settings, status: Status, now: float) -> Iterator[Check
     if status.bundle is not None:
         yield _last_bundle(status, status.bundle, now)
     elif status.last_run is None:
-        yield warned("last run", "none yet", "run 'yanksync sync' to build the mirror")
+        yield warned("last run", "none yet", _FIRST_RUN)
     elif status.last_error is not None:
         yield failed("last run", status.last_error, "run 'yanksync -v sync' to see more")
     else:
@@ -175,8 +178,6 @@ def _locks(state: Path) -> Check:
 
 
 def _room(settings: Settings, output: Path, projects: int | None, published: int) -> Check:
-    while not output.exists() and output != output.parent:
-        output = output.parent
     free = room_at(str(output))
     if free is None:
         return passed("room", "the file system does not tell")

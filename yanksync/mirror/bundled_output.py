@@ -16,8 +16,8 @@ def refuse_to_follow(settings: Settings, state: State) -> None:
         raise BundledOutput(
             str(mirror.state),
             f"{mirror.output} is made of bundles, so nothing was done. 'yanksync bundle apply' "
-            "changes it. If it is to follow upstream from now on, name upstream.simple_url, move "
-            f"{mirror.state} away, and run 'yanksync sync'",
+            "changes it. If it is to follow upstream from now on, name upstream.simple_url and "
+            f"mirror.files = \"copy\", move {mirror.state} away, and run 'yanksync sync'",
         )
 
 
@@ -29,14 +29,19 @@ def open_history(settings: Settings, path: Path) -> State:
     """
     state = State(path, create=False, read_only=True)
     try:
-        if state.facts.applied_bundle.source is None:
-            return state
+        refuse_received(settings, state)
+    except YanksyncError:
+        state.close()
+        raise
+    return state
+
+
+def refuse_received(settings: Settings, state: State) -> None:
+    """Raise :class:`StateError` for an output that is made of bundles."""
+    if state.facts.applied_bundle.source is not None:
         raise StateError(
             str(settings.mirror.state),
             f"{settings.mirror.output} is made of bundles, which bring pages and no history. Run "
             "this command where 'yanksync bundle create' runs; 'yanksync audit --withdrawals' can "
             "ask the log that bundles bring",
         )
-    except YanksyncError:
-        state.close()
-        raise

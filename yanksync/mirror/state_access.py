@@ -28,11 +28,16 @@ log = logging.getLogger("yanksync")
 _BUILT_AGAIN = (
     "yanksync begins with an empty state: it fetches every project again and replaces no page by "
     "an older one; the history is lost. If you have a copy made with 'yanksync backup', put it "
-    "there and run 'yanksync sync' again; if another program made the pages, see 'yanksync adopt'"
+    "there and run 'yanksync sync' again; if another program made the pages, see 'yanksync adopt'; "
+    "if bundles brought them, apply one that was made without --since"
 )
 _ADOPTED = (
     "they are taken over as those of another program. If yanksync made them and you have a copy "
     "made with 'yanksync backup', put it there instead, and run 'yanksync sync'"
+)
+_REPLACED = (
+    "only a bundle that was made without --since can be applied, and it removes what it does not "
+    "have"
 )
 
 
@@ -49,7 +54,7 @@ def open_exclusively(
     path = settings.mirror.state
     if not dry_run or _lock_is_made(path):
         refuse_other_owner(settings)
-    then = _ADOPTED if command == "adopt" else _BUILT_AGAIN
+    then = {"adopt": _ADOPTED, "bundle apply": _REPLACED}.get(command, _BUILT_AGAIN)
     if not isinstance(path, Path):
         from yanksync.mirror.remote_state import open_remote_state
 
@@ -131,8 +136,8 @@ def no_mirror(settings: Settings, path: Path) -> str | None:
     pages = f"no page in {output}" if looked else f"{output} was not asked for pages"
     return (
         f"no mirror here yet: there is no state {state}, and {pages}. Run 'yanksync sync' to build "
-        "it, after 'yanksync init' if there is no configuration; if the mirror is elsewhere, name "
-        "its configuration with --config"
+        "it, after 'yanksync init' if there is no configuration; where bundles bring it, run "
+        "'yanksync bundle apply'. If the mirror is elsewhere, name its configuration with --config"
     )
 
 

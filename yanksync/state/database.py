@@ -19,6 +19,7 @@ _SCARCE = 1 << 16  # bytes: with less SQLite cannot begin its log
 
 _WAIT = 10.0  # seconds to wait for another program that uses or makes the database
 _LOOK = 0.02  # seconds between two checks
+_FIRST = "run 'yanksync sync' first, or 'yanksync bundle apply' where bundles feed the output"
 
 SqlRow = Sequence[Any]
 
@@ -36,9 +37,7 @@ class Database:
         self.path = path
         self._depth = 0
         if not create and not exists(path):
-            raise StateError(
-                str(path), "there is no such state database; run 'yanksync sync' first"
-            )
+            raise StateError(str(path), f"there is no such state database; {_FIRST}")
         try:
             if create:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,7 +66,7 @@ class Database:
                 str(self.path), f"was made by a newer yanksync (schema {version}, known: {VERSION})"
             )
         if version < VERSION and not create:
-            raise StateError(str(self.path), "is of an older schema; run 'yanksync sync' first")
+            raise StateError(str(self.path), f"is of an older schema; {_FIRST}")
         if self._still:
             return
         if create:

@@ -169,6 +169,8 @@ class AppliedBundle(Struct, frozen=True, rename=lambda field: f"bundle_{field}")
     cursor: int | None = None  # of the newest bundle that was applied in full
     token: str | None = None  # of the same bundle
     begun: str | None = None  # token of a bundle that was begun but not finished
+    begun_cursor: int | None = None  # of that bundle
+    begun_made: float | None = None  # UTC seconds: when that bundle was made
     made: float | None = None  # UTC seconds: when the newest bundle was made
     applied: float | None = None  # UTC seconds: when it was applied
 

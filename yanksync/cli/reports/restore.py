@@ -15,10 +15,10 @@ from yanksync.config.settings import Settings
 from yanksync.core.errors import mebibytes
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.policies.cooldown import format_time
+from yanksync.mirror.bundled_output import open_history, refuse_received
 from yanksync.mirror.other_owner import refuse_other_owner
 from yanksync.mirror.state_access import open_state, path_for_reading
 from yanksync.state.database import exists
-from yanksync.state.state import State
 from yanksync.sync.package_files.restore import Restorable, find_restorable, is_named, restore
 
 
@@ -48,6 +48,7 @@ def restore_files(
     """
     settings = context.needed_settings()
     if not settings.copies_files:
+        _look(settings, (), force)  # where bundles feed the output, that is the reason
         raise click.UsageError('package files are not copied: mirror.files is "link"')
     is_plan = dry_run or not names
     found = _look(settings, names, force) if is_plan else _restore(settings, names, force)
@@ -67,7 +68,7 @@ def _look(settings: Settings, names: Sequence[str], force: bool) -> list[Restora
     with path_for_reading(settings) as path:
         if not exists(path):
             return []
-        with State(path, create=False, read_only=True) as state:
+        with open_history(settings, path) as state:
             return find_restorable(state, settings, names, force=force)
 
 
@@ -76,6 +77,7 @@ def _restore(settings: Settings, names: Sequence[str], force: bool) -> list[Rest
     with open_state(settings, "restore") as state:
         if state is None:
             return []
+        refuse_received(settings, state)
         found = find_restorable(state, settings, names, force=force)
         restore(state, found)
         return found

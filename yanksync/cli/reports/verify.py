@@ -162,7 +162,10 @@ def _verify_received(
     code = ExitCode.FAILED if summary.differences or summary.unchecked else ExitCode.DONE
     report.end(summary, code, quiet=context.quiet)
     if code != ExitCode.DONE and not context.quiet:
-        print_line(f"{counted(summary.differences, 'difference')}; only {_FULL} corrects that")
+        if summary.differences:
+            print_line(f"{counted(summary.differences, 'difference')}; only {_FULL} corrects that")
+        else:
+            print_line(_why(summary, repair=False))
     return code
 
 

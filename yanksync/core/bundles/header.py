@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 EVERYTHING = 0
 """As :attr:`BundleHeader.since`: the bundle has all that the mirror publishes."""
+
+
+Cursor = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
+"""The number of a bundle; the state holds no larger one."""
+
+Moment = Annotated[float, Meta(ge=0, lt=253_402_300_800)]
+"""UTC seconds of a time before the year 10000."""
 
 
 class LogPart(StrEnum):
@@ -26,13 +33,13 @@ class BundleHeader(Struct, frozen=True, kw_only=True):
 
     format: Literal[1] = 1
     mirror: str  # the same in all bundles of a mirror
-    since: int  # the cursor of the earlier bundle; or EVERYTHING
+    since: Cursor  # the cursor of the earlier bundle; or EVERYTHING
     since_token: str = ""  # the token of that bundle
-    cursor: int
+    cursor: Annotated[int, Meta(gt=0, le=(1 << 63) - 1)]
     token: str  # random: another one in each bundle, even after a backup was restored
     log: LogPart = LogPart.NONE
-    made: float | None = None  # UTC seconds
-    complete: float | None = None  # UTC seconds: the mirror has all that upstream had then
+    made: Moment | None = None
+    complete: Moment | None = None  # the mirror has all that upstream had then
 
     @property
     def has_everything(self) -> bool:

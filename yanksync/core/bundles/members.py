@@ -45,7 +45,8 @@ _FIXED = {
 }
 _PACKAGE = re.compile(rf"{layout.PACKAGES}/[0-9a-f]{{2}}/[0-9a-f]{{2}}/[0-9a-f]{{60}}/([^/]+)")
 # No dot at the beginning: temporary files and the names of parent directories begin with one.
-_FILENAME = re.compile(r"[^.\-/\\\x00-\x1f\x7f][^/\\\x00-\x1f\x7f]*")
+# No surrogates: they stand for bytes that are no text.
+_FILENAME = re.compile(r"[^.\-/\\\x00-\x1f\x7f\ud800-\udfff][^/\\\x00-\x1f\x7f\ud800-\udfff]*")
 _LONGEST = 255  # bytes of a name
 
 
@@ -103,7 +104,4 @@ def _is_about_withdrawals(path: str) -> bool:
 
 
 def _is_filename(name: str) -> bool:
-    return (
-        _FILENAME.fullmatch(name) is not None
-        and len(name.encode("utf-8", "surrogatepass")) <= _LONGEST
-    )
+    return _FILENAME.fullmatch(name) is not None and len(name.encode()) <= _LONGEST

@@ -51,6 +51,11 @@ class ReceivedTable:
         """Note that all files were removed."""
         self._db.execute("DELETE FROM received")
 
+    def get(self, path: str) -> ReceivedFile | None:
+        """Return the file that bundles brought to a path."""
+        row = self._db.first_row("SELECT * FROM received WHERE path = ?", (path,))
+        return None if row is None else ReceivedFile(*row)
+
     def counts(self) -> ReceivedCounts:
         """Count projects and package files. It reads every row."""
         row = self._db.first_row(
