@@ -201,7 +201,9 @@ def test_an_altered_file_of_the_same_size_is_repaired_as_the_message_says(mirror
     mirror.started()
     (copy,) = mirror.where.glob("out/packages/*/*/*/demo-1.0.tar.gz")
     copy.write_bytes(copy.read_bytes().replace(b"1", b"2"))
-    with pytest.raises(BundleError, match=r"demo-1\.0\.tar\.gz: .*'yanksync verify --hash --repair'"):
+    with pytest.raises(
+        BundleError, match=r"demo-1\.0\.tar\.gz: .*'yanksync verify --hash --repair'"
+    ):
         bundle_of(mirror, "first.bundle")
     read = FileCheck(read=True)
     assert mirror.work(lambda one: repair_output(one, lambda *_: None, read)[1]) == DONE

@@ -42,7 +42,7 @@ class FileRepairer:
         self.needs_upstream = self.needs_upstream or altered or bool(missing)
 
     def drop_old_hold(self) -> None:
-        """Leave an old hold out of the pass's exit code; the deletion judges again."""
+        """Drop an old hold: the pass must not count it."""
         self._mirror.state.facts.change(PackageCheck, held=None)
 
     def _reset_mode(self, path: str) -> None:

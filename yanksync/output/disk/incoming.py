@@ -156,7 +156,7 @@ class IncomingDirectory:
         unlink(f"{self._directory}/{_note_name(path)}")
 
     def _names(self) -> list[str]:
-        """Return the names of received files; files of other programs are left out."""
+        """Return the names of received files; other files are left out."""
         try:
             return [name for name in os.listdir(self._directory) if _OURS.fullmatch(name)]
         except FileNotFoundError:
