@@ -13,6 +13,8 @@ from tests.support.fake_index.http_server import Served
 from tests.support.world import DONE, World
 from yanksync.core.errors import BundleError, PublishError
 from yanksync.state.state import State
+from yanksync.verify.repair import repair_output
+from yanksync.verify.summary import FileCheck
 
 
 @pytest.fixture
@@ -184,7 +186,7 @@ def test_no_bundle_is_made_of_an_altered_output(mirror: World) -> None:
     mirror.started()
     (copy,) = mirror.where.glob("out/packages/*/*/*/demo-1.0.tar.gz")
     whole = copy.read_bytes()
-    copy.write_bytes(whole.replace(b"1", b"2"))
+    copy.write_bytes(whole + b"more")
     with pytest.raises(BundleError, match=r"demo-1\.0\.tar\.gz: is not what the state knows"):
         bundle_of(mirror, "first.bundle")
     copy.write_bytes(whole)
@@ -193,6 +195,19 @@ def test_no_bundle_is_made_of_an_altered_output(mirror: World) -> None:
     with pytest.raises(BundleError, match=r"demo/index\.v1_json: is not what the state knows"):
         bundle_of(mirror, "first.bundle")
     assert list(mirror.where.glob("*bundle*")) == []
+
+
+def test_an_altered_file_of_the_same_size_is_repaired_as_the_message_says(mirror: World) -> None:
+    mirror.started()
+    (copy,) = mirror.where.glob("out/packages/*/*/*/demo-1.0.tar.gz")
+    copy.write_bytes(copy.read_bytes().replace(b"1", b"2"))
+    with pytest.raises(
+        BundleError, match=r"demo-1\.0\.tar\.gz: .*'yanksync verify --hash --repair'"
+    ):
+        bundle_of(mirror, "first.bundle")
+    read = FileCheck(read=True)
+    assert mirror.work(lambda one: repair_output(one, lambda *_: None, read)[1]) == DONE
+    assert bundle_of(mirror, "first.bundle").exists()
 
 
 def test_too_little_room_is_noticed_before_anything_changes(

@@ -129,6 +129,37 @@ def test_a_state_on_a_full_disk(yanksync: Cli, upstream: FakeUpstream) -> None:
         whole(yanksync, upstream)
 
 
+@pytest.mark.rule("R9")
+@pytest.mark.incident(34)
+@mounting
+def test_a_quarantine_on_a_full_disk_that_has_the_state(
+    yanksync: Cli, upstream: FakeUpstream
+) -> None:
+    there = yanksync.home / "disk"
+    with mounted(there, "size=128m"):
+        yanksync.state, yanksync.output = there / "yanksync.db", there / "out"
+        yanksync.environ |= {
+            "YANKSYNC_MIRROR_STATE": str(yanksync.state),
+            "YANKSYNC_MIRROR_OUTPUT": str(yanksync.output),
+            "YANKSYNC_MIRROR_FILES": "copy",
+            "YANKSYNC_FILES_FREE_SPACE": "0",
+        }
+        assert yanksync("sync").silent
+        reserve = there / "yanksync.db.reserve"
+        assert reserve.stat().st_blocks * 512 >= 4 << 20
+        fill(there / "filler")
+        upstream.quarantine_project("p0")
+        done = yanksync("sync")
+        assert "the reserve of 4 MiB beside the state was deleted" in done.err
+        assert not reserve.exists()
+        assert not list(yanksync.output.rglob("p0-1.0*"))
+        assert b"p0-1.0" not in (yanksync.output / "simple/p0/index.html").read_bytes()
+        assert yanksync("check").code == 0
+        (there / "filler").unlink()
+        assert yanksync("sync").silent
+        assert reserve.exists()
+
+
 @pytest.mark.incident(34)
 @mounting
 def test_an_output_mounted_read_only(yanksync: Cli, upstream: FakeUpstream) -> None:

@@ -27,7 +27,7 @@ def opened(world: World) -> Iterator[Mirror]:
             state,
             upstream,
             world.kills,
-            open_package_store(settings),
+            open_package_store(settings, has_copies=bool(state.facts.config.has_copies)),
             now=world.clock.now,
             monotonic=world.clock.monotonic,
             sleep=world.clock.sleep,

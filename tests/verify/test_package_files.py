@@ -382,6 +382,36 @@ def test_approval_is_for_the_files_that_were_found(mirror: World) -> None:
     assert repair(mirror)[1] == HELD
 
 
+@pytest.mark.parametrize("how", ["by a check", "by a repair", "by a repair of the rest"])
+def test_a_hold_ends_when_the_files_are_gone(mirror: World, how: str) -> None:
+    places = plant(mirror, 4)
+    repair(mirror)
+    for place in places[: 2 if how.endswith("rest") else None]:
+        place.unlink()
+    assert mirror.sync() == HELD
+    assert (check if how == "by a check" else repair)(mirror)[1] == DONE
+    assert mirror.sync() == DONE
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_with_link_no_file_of_another_program_is_touched(mirror: World, left: bool) -> None:
+    mirror.configure(files_grace="30d" if left else "0")
+    (place,) = plant(mirror, 1)
+    mirror.configure(mirror_files="link")
+    assert mirror.settle() == DONE
+    assert check(mirror)[:2] == ([], DONE)
+    assert repair(mirror) == ({}, DONE)
+    assert place.exists()
+
+
+def test_link_ends_a_hold_of_unreferenced_files(mirror: World) -> None:
+    places = plant(mirror, 4)
+    repair(mirror)
+    mirror.configure(mirror_files="link", files_grace="0")
+    assert mirror.settle() == DONE
+    assert all(place.exists() for place in places)
+
+
 class Interrupted(Exception):
     """Stands for Ctrl-C."""
 

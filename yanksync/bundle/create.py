@@ -38,6 +38,10 @@ _UNLIKE = (
     "is not what the state knows; no bundle was made. Run 'yanksync sync', then 'yanksync verify "
     "--repair', and make the bundle again"
 )
+_ALTERED = (
+    "has other bytes than its page promises; no bundle was made. Run 'yanksync verify --hash "
+    "--repair', which downloads it again, and make the bundle again"
+)
 
 
 def create_bundle(places: Places, file: Path, since: int) -> BundleContents:
@@ -220,7 +224,7 @@ class _Writing:
             found.update(chunk)
             yield chunk
         if found.hexdigest() != best[1]:
-            raise BundleError(path, _UNLIKE)
+            raise BundleError(path, _ALTERED)
 
     def _add_page(self, page: PublishedPage) -> None:
         digests = dict(zip(FORMS, (page.html, page.json), strict=True))

@@ -6,6 +6,7 @@ It is a file with the lock, or an object in storage with the lease.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -30,6 +31,11 @@ _BUILT_AGAIN = (
     "an older one; the history is lost. If you have a copy made with 'yanksync backup', put it "
     "there and run 'yanksync sync' again; if another program made the pages, see 'yanksync adopt'; "
     "if bundles brought them, apply one that was made without --since"
+)
+_RESERVE = 4 << 20  # bytes: more than the state grows in an ordinary pass
+_USED = (
+    "%s: the disk is almost full, so the reserve of %d MiB beside the state was deleted: "
+    "withdrawals can still be recorded. Free some room; a later run makes the reserve again"
 )
 _ADOPTED = (
     "they are taken over as those of another program. If yanksync made them and you have a copy "
@@ -71,11 +77,31 @@ def open_exclusively(
     away = dry_run and missing
     with (
         nullcontext() if away else lock(path, command),
+        nullcontext() if dry_run else _reserve(path),
         State(Path(":memory:") if away else path) as state,
     ):
         if missing:
             _report_missing(settings, then)
         yield state, None
+
+
+@contextmanager
+def _reserve(state: Path) -> Iterator[None]:
+    """Keep a reserve of room beside the state.
+
+    If the disk is almost full, the run gets its room (R9).
+    """
+    place = f"{state}.reserve"
+    with suppress(OSError, AttributeError):  # not every system has statvfs
+        found = os.statvfs(state.parent)
+        if found.f_bavail * found.f_frsize < _RESERVE:
+            os.unlink(place)
+            log.warning(_USED, state.parent, _RESERVE >> 20)
+    yield
+    if not os.path.lexists(place):
+        from yanksync.system.reserve import make_reserve  # start-up: mostly it is there
+
+        make_reserve(place, _RESERVE)
 
 
 @contextmanager
@@ -94,7 +120,7 @@ def open_state(settings: Settings, command: str) -> Iterator[State | None]:
         yield None
     else:
         refuse_other_owner(settings)
-        with lock(path, command), State(path, create=False) as state:
+        with lock(path, command), _reserve(path), State(path, create=False) as state:
             yield state
 
 

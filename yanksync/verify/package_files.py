@@ -36,7 +36,19 @@ def check_files(mirror: Mirror, request: FileCheck, summary: CheckSummary) -> It
     if mirror.package_store is None:
         return
     yield from _CopyCheck(mirror, request, summary).findings()
-    yield from _unreferenced(mirror)
+    found = 0
+    if mirror.settings.copies_files:  # otherwise they may belong to another program
+        for finding in _unreferenced(mirror):
+            found += 1
+            yield finding
+    if not found and request.may_write and mirror.state.facts.package_check.held is not None:
+        drop_hold(mirror)
+
+
+def drop_hold(mirror: Mirror) -> None:
+    """Forget that a repair found too many unreferenced files."""
+    check = mirror.state.facts.package_check
+    mirror.state.facts.write(PackageCheck(position=check.position, received=check.received))
 
 
 class _CopyCheck:

@@ -18,7 +18,7 @@ from yanksync.mirror.context import Mirror, log
 from yanksync.output.comparison import Finding, FindingKind
 from yanksync.state.facts import PackageCheck
 from yanksync.sync.package_files.altered import want_again
-from yanksync.verify.package_files import BATCH
+from yanksync.verify.package_files import BATCH, drop_hold
 
 
 class FileRepairer:
@@ -40,6 +40,10 @@ class FileRepairer:
                 self._reset_mode(one.path)
         altered = any(one.kind is FindingKind.ALTERED for one in findings)
         self.needs_upstream = self.needs_upstream or altered or bool(missing)
+
+    def drop_old_hold(self) -> None:
+        """Drop an old hold: the pass must not count it."""
+        self._mirror.state.facts.change(PackageCheck, held=None)
 
     def _reset_mode(self, path: str) -> None:
         """Give a file its mode.
@@ -76,7 +80,7 @@ class FileRepairer:
         paths = self._unreferenced(findings())
         while batch := list(islice(paths, BATCH)):
             self._mirror.packages.delete_packages(batch)
-        facts.write(PackageCheck(position=facts.package_check.position))
+        drop_hold(self._mirror)
         return None
 
     def _unreferenced(self, findings: Iterator[Finding]) -> Iterator[str]:

@@ -97,6 +97,7 @@ def _repair_copies(mirror: Mirror, found: Iterator[Finding], kept: Kept) -> File
         repairer.mark(batch)
         for finding in batch:
             kept.add(finding)
+    repairer.drop_old_hold()
     return repairer
 
 

@@ -204,12 +204,49 @@ def test_what_a_run_that_died_has_received_is_removed(mirror: World) -> None:
     mirror.started()
     place = mirror.where / "out/packages/.incoming"
     place.mkdir()
-    (place / "0123").write_bytes(b"x")
-    (place / "0123.part").write_text('["packages/aa/bb/cc/demo-9.0.tar.gz", "etag"]')
-    (place / "junk.part").write_bytes(b"\xff")
+    received(place)
     assert mirror.sync() == DONE
     assert incoming(mirror) == []
     assert not place.exists()
+
+
+def received(place: Path) -> None:
+    """Write what a run that died leaves in the directory of received files."""
+    one, other = "0123" * 16, "89ab" * 16
+    (place / one).write_bytes(b"x")
+    (place / f"{one}.part").write_text('["packages/aa/bb/cc/demo-9.0.tar.gz", "etag"]')
+    (place / f"{other}.part").write_bytes(b"\xff")
+
+
+@pytest.mark.parametrize("is_link", [True, False])
+def test_what_another_program_has_there_stays(mirror: World, is_link: bool) -> None:
+    mirror.started()
+    place = mirror.where / "out/packages/.incoming"
+    if is_link:
+        (mirror.where / "documents").mkdir()
+        place.symlink_to(mirror.where / "documents")
+    else:
+        place.mkdir()
+    received(place)
+    (place / "below").mkdir()
+    for name in ("report.txt", "demo.part", "below/file"):
+        (place / name).write_text("precious")
+    mirror.up.upload("demo", "3.0")
+    assert mirror.sync() == DONE
+    assert sorted(path.name for path in place.rglob("*")) == [
+        "below", "demo.part", "file", "report.txt"
+    ]  # fmt: skip
+    assert len(copies(mirror)) >= 3
+
+
+def test_a_file_in_the_place_of_received_files_is_named(mirror: World) -> None:
+    mirror.started()
+    place = mirror.where / "out/packages/.incoming"
+    place.write_text("precious")
+    assert mirror.sync() == FAILED
+    assert "is there and no directory of ours; move it away" in (mirror.error or "")
+    place.unlink()
+    assert mirror.sync() == DONE
 
 
 def test_the_part_of_a_file_that_is_still_wanted_stays(mirror: World) -> None:

@@ -130,7 +130,7 @@ def _verify(context: CliContext, settings: Settings, how: _How, report: _Report)
             f"{waiting} not published yet: {named}; 'yanksync sync' publishes them", "warning"
         )
     if code != ExitCode.DONE and not kept.failed and not context.quiet:
-        print_line(_why(summary, repair=how.repair))
+        print_line(_why(summary, code, repair=how.repair))
     return code
 
 
@@ -169,12 +169,16 @@ def _verify_received(
     return code
 
 
-def _why(summary: CheckSummary, *, repair: bool) -> str:
+def _why(summary: CheckSummary, code: ExitCode, *, repair: bool) -> str:
     """Return why the exit code is not 0, and what to do."""
     if summary.uncorrected:
         return f"{summary.uncorrected} not corrected; each line says why"
-    if repair or not summary.differences:
+    if summary.unchecked and (repair or not summary.differences):
         return f"{summary.unchecked} could not be checked; each line says why"
+    if repair and code == ExitCode.HELD:
+        return "changes are held until a person approves them; see 'yanksync holds'"
+    if repair:
+        return "not everything could be brought up to date; see 'yanksync status'"
     which = counted(summary.differences, "difference")
     return f"{which}; 'yanksync verify --repair' corrects what is wrong in the output"
 

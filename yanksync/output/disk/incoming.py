@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -18,6 +20,7 @@ PRIVATE = 0o700
 
 _CHUNK = 1 << 20  # bytes
 _NOTE = ".part"  # end of the name of a note that says how to continue a part
+_OURS = re.compile(r"[0-9a-f]{64}(\.part)?")
 
 
 class ReceivedFile:
@@ -153,9 +156,14 @@ class IncomingDirectory:
         unlink(f"{self._directory}/{_note_name(path)}")
 
     def _names(self) -> list[str]:
-        with suppress(FileNotFoundError):
-            return os.listdir(self._directory)
-        return []
+        """Return the names of received files; other files are left out."""
+        try:
+            return [name for name in os.listdir(self._directory) if _OURS.fullmatch(name)]
+        except FileNotFoundError:
+            return []
+        except NotADirectoryError as error:
+            why = "is there and no directory of ours; move it away, the next run goes on from here"
+            raise OSError(errno.ENOTDIR, why, self._directory) from error
 
 
 def _note_name(path: str) -> str:

@@ -51,7 +51,10 @@ _EFFECTS = {
     "journal": "the next run follows upstream from now on and asks for every project again",
     "selection": "the next run removes these projects from the mirror",
     "advisories": "the next run offers what the changed advisories do not name",
-    "unreferenced": "the next 'yanksync verify --repair' deletes these files below packages/",
+    "unreferenced": (
+        "the next 'yanksync verify --repair' deletes the files that 'yanksync verify' lists as "
+        "unreferenced"
+    ),
 }
 
 

@@ -10,7 +10,7 @@ from yanksync.core.package_files.copies import WITHDRAWALS, LeaveCause, PackageF
 from yanksync.core.package_files.paths import metadata_path
 from yanksync.core.rules.removal_guard import SELECTION_FLOOR, removal_limit
 from yanksync.mirror.context import Mirror, log
-from yanksync.state.facts import AppliedConfig
+from yanksync.state.facts import AppliedConfig, PackageCheck
 from yanksync.sync.package_files.deleted_index import publish_deleted_index
 
 _BATCH = 500
@@ -153,6 +153,7 @@ def give_up_copies(mirror: Mirror) -> None:
         ends = now + mirror.settings.files.grace
         if not mirror.state.package_files.give_up(LeaveCause.LINKED, now, ends):
             facts.change(AppliedConfig, has_copies=None)
+            facts.write(PackageCheck())  # no repair will delete what is held
     take_out(mirror)
     delete_expired(mirror)
     mirror.packages.keep_incoming(())
