@@ -165,7 +165,7 @@ def _verify_received(
         if summary.differences:
             print_line(f"{counted(summary.differences, 'difference')}; only {_FULL} corrects that")
         else:
-            print_line(_why(summary, repair=False))
+            print_line(_why(summary, code, repair=False))
     return code
 
 
