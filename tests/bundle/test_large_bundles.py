@@ -16,6 +16,7 @@ from yanksync.bundle.apply import apply_file
 from yanksync.bundle.places import open_places
 from yanksync.mirror.progress import NoProgress
 
+MIB = 1 << 20
 MANY = 1200  # lines of so many files do not stay in memory
 
 
@@ -70,6 +71,31 @@ def receiver(where: Path) -> Receiver:
     receiver = Receiver(where / "receiver")
     receiver.apply(bundle(where, 10))  # everything is imported then
     return receiver
+
+
+def with_pages(where: Path, count: int) -> Path:
+    """Write a bundle with pages of 2 MiB each, in both forms together."""
+    header = {"format": 1, "mirror": "m", "since": 0, "cursor": 1, "token": "one"}
+    forms = ("index.html", "index.v1_json")
+    members = {
+        "bundle.json": json.dumps(header).encode(),
+        "removed.ndjson": b"",
+        **{f"simple/p{number}/{form}": bytes(MIB) for number in range(count) for form in forms},
+        **{f"simple/{form}": b"{}" for form in forms},
+    }
+    return write_members(where / "one.bundle", with_manifest(members))
+
+
+def test_few_large_pages_are_held_in_memory(receiver: Receiver, where: Path) -> None:
+    peaks = []
+    for count in (10, 30):
+        pages = with_pages(where, count)
+        tracemalloc.start()
+        receiver.apply(pages)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert len(receiver.files()) == 30 * 3 + 3
+    assert peaks[1] < peaks[0] + 2 * MIB
 
 
 def test_files_are_not_held_in_memory(receiver: Receiver, where: Path) -> None:

@@ -45,6 +45,7 @@ _DELETED_FORMS = (layout.V1_JSON, layout.V1_HTML, layout.HTML)
 _MEMBERS = {alias: form for form, alias in layout.ALIAS.items()}
 _FILES = 256  # files that are removed together
 _PAGES = 500
+_PAGE_BYTES = 8 << 20  # of pages that are written together
 _CHUNK = 1 << 20  # bytes
 
 
@@ -166,12 +167,15 @@ class _Application:
             yield member, self._written.noted(member, chunks)
 
     def _write_pages(self, members: Iterator[Body]) -> None:
-        while batch := list(islice(self._operations(members), _PAGES)):
+        for batch in _in_parts(self._operations(members)):
             self._publish(batch)
             self._places.progress.advance(len(batch))
 
-    def _operations(self, members: Iterator[Body]) -> Iterator[Operation]:
-        """Yield what writes each page; its two forms follow each other."""
+    def _operations(self, members: Iterator[Body]) -> Iterator[tuple[Operation, int]]:
+        """Yield what writes each page, and how many bytes.
+
+        Its two forms follow each other.
+        """
         for member, chunks in members:
             html = b"".join(chunks)
             json = b"".join(next(members)[1])
@@ -181,7 +185,7 @@ class _Application:
             name = member.path.split("/")[1]
             written = reconcile(name, None, forms, copies, write_started=True)
             assert written is not None  # no form of it counts as published
-            yield written
+            yield written, len(html) + len(json)
 
     def _publish(self, operations: Sequence[Operation]) -> None:
         names = [one.name for one in operations]
@@ -243,6 +247,20 @@ class _Application:
     def _remove_files(self, files: Iterable[str]) -> None:
         for batch in _batches(files, _FILES):
             self._places.packages.delete_packages(batch)
+
+
+def _in_parts(operations: Iterable[tuple[Operation, int]]) -> Iterator[list[Operation]]:
+    """Yield ``operations`` in parts: of few bytes each, or a single page."""
+    batch: list[Operation] = []
+    total = 0
+    for one, size in operations:
+        if batch and (len(batch) == _PAGES or total + size > _PAGE_BYTES):
+            yield batch
+            batch, total = [], 0
+        batch.append(one)
+        total += size
+    if batch:
+        yield batch
 
 
 def _batches(found: Iterable[str], size: int) -> Iterator[list[str]]:

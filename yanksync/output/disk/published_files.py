@@ -99,7 +99,10 @@ class PublishedFiles:
 
 
 def room_at(path: str) -> FreeSpace | None:
-    """Return the free space at ``path``, or where it would be made; None: unknown."""
+    """Return the free space at ``path``, which may be missing.
+
+    None: unknown.
+    """
     while not os.path.exists(path) and os.path.dirname(path):
         path = os.path.dirname(path)
     try:
