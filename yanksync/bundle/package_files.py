@@ -38,7 +38,7 @@ def _missing(places: Places, members: Iterable[Body]) -> Iterator[Body]:
 
 
 def _is_in_place(places: Places, member: Member) -> bool:
-    """Return whether the output already has a member's bytes."""
+    """Return whether the output has the bytes of a member."""
     if not isinstance(places.settings.mirror.output, Path):
         return False  # to read an object costs as much as to write it
     path = member.path

@@ -99,11 +99,15 @@ class PublishedFiles:
 
 
 def room_at(path: str) -> FreeSpace | None:
-    """Return the free space at ``path`` or above; None: unknown."""
-    while not os.path.exists(path) and os.path.dirname(path):
-        path = os.path.dirname(path)
+    """Return the free space at ``path``, which may be missing.
+
+    None: unknown.
+    """
     try:
         free = os.statvfs(path)
+    except FileNotFoundError:
+        above = os.path.dirname(path)
+        return None if above in ("", path) else room_at(above)
     except (OSError, AttributeError):  # not every system has it
         return None
     return FreeSpace(free.f_bavail * free.f_frsize, free.f_favail if free.f_files else None)
