@@ -191,10 +191,17 @@ class Status(Struct, kw_only=True):
         list[Withdrawal],
         _says("Withdrawals by upstream that could not be published; 100 at most."),
     ]
+    output_problem: Annotated[
+        str | None, _says("Why the newest pass could not write the output; null: it could.")
+    ]
     hook_problems: Annotated[list[str], _says("Why hooks failed, with the name of each.")]
     package_files: Annotated[PackageFiles, _says("Copies of package files, and their bytes.")]
     failing_files: Annotated[
         list[FailingFile], _says("Package files that could not be copied; 100 at most.")
+    ]
+    copy_limit: Annotated[
+        str | None,
+        _says("The keys of the limits that keep package files from being copied; null: none."),
     ]
     unfinished_forget: Annotated[
         list[str], _says("Projects that ``forget`` began to remove; the next pass goes on.")

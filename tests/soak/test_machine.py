@@ -177,6 +177,27 @@ def test_an_output_mounted_read_only(yanksync: Cli, upstream: FakeUpstream) -> N
         whole(yanksync, upstream)
 
 
+@pytest.mark.incident(34)
+@mounting
+def test_a_quarantine_of_copies_in_a_read_only_output(
+    yanksync: Cli, upstream: FakeUpstream
+) -> None:
+    yanksync.environ |= {"YANKSYNC_MIRROR_FILES": "copy", "YANKSYNC_FILES_FREE_SPACE": "0"}
+    with mounted(yanksync.output, "size=4m"):
+        assert yanksync("sync").silent
+        subprocess.run(["mount", "-o", "remount,ro", str(yanksync.output)], check=True)
+        upstream.quarantine_project("p0")
+        done = yanksync("sync")
+        told(done, "Read-only file system; mount mirror.output writable")
+        assert "no page names it" not in done.err and "mount files.withheld" not in done.err
+        why = " ".join(yanksync("why", "p0").out.split())
+        assert "the output does not have that yet" in why
+        assert "mount it writable" in yanksync("doctor").out
+        subprocess.run(["mount", "-o", "remount,rw", str(yanksync.output)], check=True)
+        assert yanksync("sync").silent
+        assert not list(yanksync.output.rglob("p0-1.0*"))
+
+
 def test_an_output_that_vanishes_in_the_middle(
     yanksync: Cli, upstream: FakeUpstream, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ It checks permissions, room, hard links, locks and runs.
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import time
@@ -28,6 +29,11 @@ from yanksync.system.file_lock import lock, lock_path
 from yanksync.system.ownership import command_as, owner_kept_out, ownership_hint, runner
 
 _OWNER = "run yanksync as the user that owns it, or change the owner"
+_REMEDIES = {
+    errno.EROFS: "mount it writable",
+    errno.ENOSPC: "free some room",
+    errno.EDQUOT: "free some room, or raise the quota",
+}
 _PROBE = ".yanksync-doctor-"
 _FIRST_RUN = (
     "run 'yanksync sync' to build the mirror; where bundles bring it, 'yanksync bundle apply'"
@@ -135,7 +141,7 @@ def _written(name: str, output: Path) -> Iterator[Check]:
         descriptor, probe = tempfile.mkstemp(prefix=_PROBE, suffix=".tmp", dir=output)
     except OSError as error:
         text = f"{output} cannot be written: {error.strerror}{ownership_hint(output)}"
-        yield failed(name, text, _OWNER)
+        yield failed(name, text, _REMEDIES.get(error.errno or 0, _OWNER))
         return
     os.close(descriptor)
     twin = f"{probe}.tmp"

@@ -24,6 +24,7 @@ class RunTotals(Struct):
     bytes_copied: int = 0
     files_failed: int = 0  # package files that were not copied, or without metadata
     files_waiting: int = 0  # package files that a later pass copies
+    limits: set[str] = field(default_factory=set)  # the keys that keep files from being copied
     files_unchosen: int = 0  # copies that left because the rules of [files] leave them out
     unchosen: int = 0  # projects that lost all files by a rule in this pass
     averted: int = 0  # files that upstream withdrew while cooldown hid them

@@ -93,6 +93,7 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
         update_deleted_index(mirror)
         _tell(mirror)
     except PublishError as error:
+        _note_problems(mirror, str(error))
         withdraw_what_can_go(mirror, error)
         deliver_hooks(mirror)  # changes that were published before the disk was full
         raise
@@ -271,6 +272,7 @@ def _finish_run(mirror: Mirror, failure: UpstreamError | None) -> ExitCode:
     pending = state.fetch_queue.counts()[0]
     unpublished = state.publish_queue.counts()[0]
     _note_pause(mirror, failure)
+    _note_problems(mirror, totals.problem if totals.causes[PublishError.cause] else None)
     if isinstance(failure, StaleList):
         log.error("%s", failure)
     elif failure is not None:
@@ -314,6 +316,15 @@ def _note_pause(mirror: Mirror, failure: UpstreamError | None) -> None:
         facts.put(throttled_until=mirror.now() + failure.seconds)
     elif facts.moment("throttled_until") is not None:
         facts.put(throttled_until=None)
+
+
+def _note_problems(mirror: Mirror, output_problem: str | None) -> None:
+    """Remember what ``check`` should warn of until a pass has no such problem."""
+    facts, limits = mirror.state.facts, ", ".join(sorted(mirror.totals.limits)) or None
+    if facts.text("output_problem") != output_problem:
+        facts.put(output_problem=output_problem)
+    if facts.text("copy_limit") != limits:
+        facts.put(copy_limit=limits)
 
 
 def run_record(mirror: Mirror, code: ExitCode) -> RunRecord:

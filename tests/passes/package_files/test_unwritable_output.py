@@ -10,14 +10,20 @@ from pathlib import Path
 import pytest
 
 from tests.passes.package_files.copied_mirror import copies, links
+from tests.support.fake_index.faults import Fault
 from tests.support.fake_index.http_server import Served
 from tests.support.system.audited_calls import audited
 from tests.support.world import DONE, FAILED, PARTIAL, World
-from yanksync.cli.reports.check import CRITICAL, Limits, problems
+from yanksync.cli.display.why_lines import why_lines
+from yanksync.cli.reports.check import CRITICAL, WARNING, Limits, problems
 from yanksync.config.load import load
 from yanksync.core import layout
+from yanksync.core.names import NormalizedName
 from yanksync.output.comparison import Finding, FindingKind
+from yanksync.reports.why.judgement import judge
+from yanksync.reports.why.read import read_report
 from yanksync.state.views.status import Status, status_of
+from yanksync.sync.policy.explain import offering
 from yanksync.verify.check import verify_output
 
 FORMS = ("index.html", "index.v1_html", "index.v1_json")
@@ -50,6 +56,21 @@ def critical(mirror: World) -> list[str]:
     settings = load(mirror.config, {}, **mirror.flags)
     found = problems(status(mirror), settings, Limits(lag=1e9), mirror.clock.now())
     return [one.text for one in found if one.level == CRITICAL]
+
+
+def warnings(mirror: World) -> list[str]:
+    settings = load(mirror.config, {}, **mirror.flags)
+    found = problems(status(mirror), settings, Limits(lag=1e9), mirror.clock.now())
+    return [one.text for one in found if one.level == WARNING]
+
+
+def why(mirror: World) -> str:
+    with mirror.state() as state:
+        settings = load(mirror.config, {}, **mirror.flags)
+        name = NormalizedName("demo")
+        found = read_report(state, settings, name, None, lambda row: offering(state, row))
+        assert found is not None
+        return "\n".join(why_lines(found, judge(found)))
 
 
 def verified(mirror: World) -> tuple[int, list[FindingKind]]:
@@ -212,3 +233,44 @@ def test_an_unmoved_file_is_critical(mirror: World) -> None:
     assert critical(mirror) == [str(told)]
     assert mirror.settle() == DONE
     assert ONE not in copies(mirror) and critical(mirror) == []
+
+
+def test_a_pass_that_could_not_write_is_a_warning(mirror: World) -> None:
+    assert warnings(mirror) == []
+    place = mirror.where / "out/packages/.incoming"
+    place.write_text("in the way")
+    assert mirror.sync() == FAILED
+    (text,) = warnings(mirror)
+    assert text.startswith("the newest pass could not write the output: ") and ".incoming" in text
+    place.unlink()
+    assert mirror.sync() == DONE
+    assert warnings(mirror) == []
+
+
+def test_an_outage_is_no_such_warning(mirror: World) -> None:
+    mirror.up.fail("", Fault.status(503), times=None)
+    assert mirror.sync() in (FAILED, PARTIAL)
+    assert warnings(mirror) == []
+
+
+def test_files_that_wait_for_room_are_a_warning(mirror: World) -> None:
+    mirror.configure(files_budget="1")
+    mirror.up.upload("demo", "3.0")
+    assert mirror.sync() == PARTIAL
+    assert warnings(mirror) == ["1 package files wait to be copied: files.budget is reached"]
+    mirror.configure(files_budget="0")
+    assert mirror.settle() == DONE
+    assert warnings(mirror) == []
+
+
+def test_why_does_not_say_that_an_unpublished_quarantine_is_in_force(mirror: World) -> None:
+    fixed = [("os.remove", form) for form in FORMS] + [("os.rename", one) for one in (ONE, TWO)]
+    with full(mirror, *fixed, error=errno.EROFS):
+        mirror.up.quarantine_project("demo")
+        assert mirror.sync() == FAILED
+        shown = why(mirror)
+        assert "; the output does not have that yet" in " ".join(shown.split())
+        assert "Offered now\n  the page before this one, until" in shown
+    assert mirror.settle() == DONE
+    shown = why(mirror)
+    assert "does not have that yet" not in shown and "the page before" not in shown

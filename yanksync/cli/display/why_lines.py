@@ -169,6 +169,8 @@ def _offered(report: WhyReport) -> Iterator[str]:
     ):
         if count:
             counts.append(f"{count} {word}")
+    if report.times.publish is not None and report.times.publish.held is None:
+        yield "the page before this one, until a pass can publish this one:"
     yield f"{', '.join(forms)}: {', '.join(counts)}"
 
 

@@ -100,8 +100,9 @@ def check(
     Prints one line with performance data, and exits with 0 (OK), 1 (WARNING), 2 (CRITICAL) or
     3 (UNKNOWN). CRITICAL: a withdrawal that could not be published, too far behind upstream, too
     much held, no run for too long, an output that is gone or empty, or none of the named projects
-    exists. WARNING: only files that could not be written, package files that could not be copied,
-    hooks that failed, a forget or a bundle that did not end, or a wrong clock. UNKNOWN: no state,
+    exists. WARNING: only files that could not be written, package files that could not be copied or
+    that a limit keeps waiting, hooks that failed, a forget or a bundle that did not end, or a wrong
+    clock. UNKNOWN: no state,
     or it cannot be read.
 
     Where bundles feed the output, the lag is the age of what the newest bundle brought.
@@ -269,6 +270,11 @@ def _warnings(found: Status) -> Iterator[str]:
         first = blocked[0]
         more = f" and {len(blocked) - 1} more" if len(blocked) > 1 else ""
         yield f"{first.name}{more} could not be written: {first.problem}"
+    elif found.output_problem is not None and not (told or found.unfinished_forget):
+        yield f"the newest pass could not write the output: {found.output_problem}"
+    if found.copy_limit is not None and found.package_files.outstanding:
+        count = found.package_files.outstanding
+        yield f"{count} package files wait to be copied: {found.copy_limit} is reached"
     if found.failing_files:
         file, count = found.failing_files[0], found.package_files
         others = count.failing + count.lacking_metadata - 1

@@ -126,7 +126,8 @@ def publish_errors(path: str, key: str = "mirror.output") -> Iterator[None]:
         yield
     except OSError as error:
         where = str(error.filename2 or error.filename or path)
-        why = f"{error.strerror or error}{advice(error, where, key)}"
+        concerned = key if where.startswith(path) or path.startswith(where) else "mirror.output"
+        why = f"{error.strerror or error}{advice(error, where, concerned)}"
         raise PublishError(where, why, is_full=error.errno in _FULL) from error
 
 

@@ -63,7 +63,8 @@ def _without_files(report: WhyReport) -> Judgement | None:
         return _no(f"no page of {name} is recorded yet{other}{_waiting(report)}")
     if report.status == ProjectStatus.QUARANTINED:
         when = _when(report, None, HistoryAction.QUARANTINE)
-        return _no(f"upstream quarantined {name}{when}{_because(report.status_reason)}")
+        still = _unpublished(report)
+        return _no(f"upstream quarantined {name}{when}{_because(report.status_reason)}{still}")
     if not report.forms:
         problem = report.times.publish and report.times.publish.problem
         return _no(f"{name} is recorded and not published yet{f': {problem}' if problem else ''}")
@@ -220,6 +221,15 @@ def _when(report: WhyReport, version: str | None, action: HistoryAction) -> str:
 
 def _serial(serial: int | None) -> str:
     return "" if serial is None else f" (serial {serial})"
+
+
+def _unpublished(report: WhyReport) -> str:
+    """Return that a quarantine is not published yet; "": it is."""
+    publish = report.times.publish
+    if publish is None:
+        return ""
+    problem = f": {publish.problem}" if publish.problem else ""
+    return f"; the output does not have that yet{problem}, and the next pass tries again"
 
 
 def _waiting(report: WhyReport) -> str:

@@ -73,9 +73,11 @@ class Status(Struct, frozen=True, kw_only=True):
     blocked: tuple[FailedPublication, ...] = ()
     # Withdrawn by upstream but still served, and why.
     withdrawals: tuple[UnpublishedWithdrawal, ...] = ()
+    output_problem: str | None = None  # why the newest pass could not write the output
     hook_problems: tuple[str, ...] = ()  # why hooks could not be called
     package_files: CopyCounts = CopyCounts()
     failing_files: tuple[FailingFile, ...] = ()  # files that could not be copied, and why
+    copy_limit: str | None = None  # the limits that keep files from being copied
     unfinished_forget: tuple[str, ...] = ()  # forgotten projects that are not fully removed
     bundle: FeedingBundle | None = None  # None: no bundle feeds this output
     version: str = __version__
@@ -144,9 +146,11 @@ def status_of(state: State, now: float, hooks: Sequence[str] = (), *, count: boo
         withdrawals=tuple(
             state.unpublished_withdrawals.read(None if error is None else error.problem, _TOLD)
         ),
+        output_problem=facts.text("output_problem"),
         hook_problems=tuple(_hook_problems(state, hooks)),
         package_files=files,
         failing_files=tuple(state.package_files.failing(_TOLD)),
+        copy_limit=facts.text("copy_limit"),
         unfinished_forget=tuple(state.forgotten.unfinished()),
         bundle=bundle,
     )

@@ -112,6 +112,7 @@ class _Copying:
         finally:
             self._hosts.close()
         self._publish(mirror, everything=not mirror.stopping())
+        mirror.totals.limits.update(self._unfit)
         self._log_limits()
 
     def _begin_phase(self, mirror: Mirror) -> None:

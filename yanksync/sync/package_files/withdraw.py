@@ -83,7 +83,7 @@ def _report_unmoved(mirror: Mirror, copy: PackageFile, error: PublishError) -> N
     if totals.first_time(f"unmoved {copy.path}"):
         totals.causes[error.cause] += 1
         log.error(
-            "%s: %s: no page names it, but its address still works: %s; the next run tries again",
+            "%s: %s: it has to leave, but its address still works: %s; the next run tries again",
             copy.project,
             copy.path,
             error,
