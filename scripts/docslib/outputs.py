@@ -97,7 +97,10 @@ class Withdrawal(Struct, kw_only=True):
         Literal["yanked", "removed", "quarantined", "withdrawn"],
         _says("What upstream did; ``withdrawn``: files are still served that no page names."),
     ]
-    at: Annotated[Time | None, _says("When upstream did it; null: not known.")]
+    at: Annotated[
+        Time | None,
+        _says("When upstream did it, or when the files were to leave; null: not known."),
+    ]
     files: Annotated[int, _says("Withdrawn package files that are still served.")]
     problem: Annotated[str, _says("Why it cannot be published.")]
 

@@ -417,6 +417,9 @@ def test_a_file_that_cannot_be_used(here: Path, content: bytes | str | None, pro
         ('[files]\nwithheld = "mirror/x"', "files.withheld",
          "is below mirror.output, where a web server would serve it"),
         ('[files]\nwithheld = "yanksync.db"', "files.withheld", "is the same path as mirror.state"),
+        *((f'[files]\nwithheld = "{place}"', "files.withheld",
+           "has mirror.output below it; name a directory that is used for nothing else")
+          for place in ("/", ".")),
         ('[files]\nwithheld = "s3://mirror/x"', "files.withheld",
          "must be a directory, like mirror.output"),
         *((f'[mirror]\noutput = "s3://mirror/a"\n[files]\nwithheld = "{place}"', "files.withheld",

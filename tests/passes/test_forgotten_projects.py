@@ -19,6 +19,7 @@ from yanksync.core.names import NormalizedName
 from yanksync.mirror.context import Mirror
 from yanksync.state.views.status import read_status
 from yanksync.sync.optional_steps import update_withdrawals
+from yanksync.sync.package_files.altered import AlteredCopy, take_out_altered
 from yanksync.sync.policy.forget import contents_of, forget, mirror_again
 
 DEMO = NormalizedName("demo")
@@ -266,8 +267,17 @@ def test_an_earlier_place_that_is_gone_is_named(
     mirror.configure(files_withheld=str(mirror.where / "elsewhere"))
     assert mirror.sync() == DONE
     place.rename(mirror.where / "unmounted")
-    forgotten(mirror)
+
+    def work(world: Mirror) -> ExitCode:
+        forget(world, [DEMO])
+        return ExitCode.DONE
+
+    assert mirror.work(work) == ExitCode.FAILED
     assert f"demo: {place}, an earlier files.withheld, may still have files of it" in caplog.text
+    assert unfinished(mirror) == ("demo",)
+    (mirror.where / "unmounted").rename(place)
+    assert mirror.sync() == DONE
+    assert list(mirror.where.rglob("demo-*")) == []
 
 
 def test_a_full_resync_says_that_it_was_forgotten(
@@ -299,7 +309,8 @@ def test_bytes_that_were_set_aside_go_too(mirror: World) -> None:
     path = copy.relative_to(mirror.where / "out").as_posix()
 
     def work(opened: Mirror) -> ExitCode:
-        opened.packages.set_aside([path])
+        altered = opened.state.package_files.by_path([path])[path]
+        take_out_altered(opened, [AlteredCopy(altered, path, "has other bytes")])
         return ExitCode.DONE
 
     assert mirror.work(work) == DONE

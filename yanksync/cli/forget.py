@@ -172,7 +172,10 @@ def _undo(
     if as_json:
         click.echo(json.dumps({"undone": names, "dry_run": dry_run}))
     else:
-        click.echo(f"mirrored again: {', '.join(names)}\nnext: yanksync sync")
+        done = "would be mirrored again" if dry_run else "mirrored again"
+        click.echo(f"{done}: {', '.join(names)}")
+        if not dry_run:
+            click.echo("next: yanksync sync")
     return ExitCode.DONE
 
 

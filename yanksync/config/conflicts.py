@@ -156,6 +156,8 @@ def _withheld(settings: Settings) -> Iterator[Conflict]:
         problem = "is below mirror.output, where a web server would serve it"
         if not given:  # the default is beside mirror.state
             problem = f"is {place} by default, below mirror.output; name another directory"
+    elif f"{output}/".startswith(f"{place}/".replace("//", "/")) and isinstance(place, Path):
+        problem = "has mirror.output below it; name a directory that is used for nothing else"
     elif place == state:
         problem = "is the same path as mirror.state"
     if problem is not None:

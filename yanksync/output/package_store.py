@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -97,6 +97,9 @@ class PackageStore(Protocol):
 
     def withheld_chunks(self, path: str) -> Iterator[bytes]:
         """Yield a withheld copy's bytes. Raises :class:`OSError`, also for a link."""
+
+    def lacking(self, paths: Iterable[str]) -> set[str]:
+        """Return those of ``paths`` whose copies are neither served nor withheld."""
 
     def packages(self) -> Iterator[str]:
         """Yield the paths of files below ``packages/``, without received ones."""

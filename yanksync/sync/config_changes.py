@@ -7,6 +7,7 @@ state that is older than the output no longer trusts its facts about the output.
 from __future__ import annotations
 
 from yanksync.config.settings import Settings
+from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.facts import AppliedConfig, EventLogPosition, PublishedListRecord
 from yanksync.sync.publish_list import ANY_COPIES
@@ -54,12 +55,22 @@ def apply_policies(mirror: Mirror) -> None:
 def _note_withheld(mirror: Mirror, known: str | None) -> None:
     """Note the place of copies that are out of service.
 
-    ``forget`` looks for them there later.
+    The newest place is the last one. ``forget`` looks in all of them later.
     """
     places = [] if known is None else known.splitlines()
     place = str(mirror.settings.withheld)
-    if place not in places:
-        mirror.state.facts.change(AppliedConfig, withheld="\n".join([*places, place]))
+    if places and places[-1] == place:
+        return
+    noted = [*(one for one in places if one != place), place]
+    mirror.state.facts.change(AppliedConfig, withheld="\n".join(noted))
+    if places and (count := mirror.state.package_files.counts().withheld):
+        log.warning(
+            "files.withheld was %s, where %d package files are out of service; move them to %s. "
+            "Until then they cannot be restored, and are not deleted when their time is over",
+            redacted(places[-1]),
+            count,
+            redacted(place),
+        )
 
 
 def selection_changed(mirror: Mirror) -> bool:

@@ -199,6 +199,9 @@ def _copy_files(
         return newer
 
     copy_files(ruled, follow, at_once=request.at_once)
+    known = mirror.state.facts.published_list
+    if failure is None and known.changed and known.written is not None:
+        publish_list(ruled)  # a restored file can bring its project back
     return failure
 
 

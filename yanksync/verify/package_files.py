@@ -13,12 +13,13 @@ from itertools import islice
 from msgspec.structs import replace
 
 from yanksync.core.errors import PublishError
-from yanksync.core.package_files.copies import PackageFile
+from yanksync.core.package_files.copies import CopyStatus, PackageFile
 from yanksync.core.package_files.paths import metadata_path, strongest
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.comparison import Finding, FindingKind
 from yanksync.output.package_store import PackageEntry
 from yanksync.state.facts import PackageCheck
+from yanksync.state.package_files.checks import LACKING
 from yanksync.sync.package_files.altered import AlteredCopy, take_out_altered
 from yanksync.sync.package_files.hashing import hash_problem, read_pace
 from yanksync.verify.file_judgement import Judgement, judge_file
@@ -36,6 +37,7 @@ def check_files(mirror: Mirror, request: FileCheck, summary: CheckSummary) -> It
     if mirror.package_store is None:
         return
     yield from _CopyCheck(mirror, request, summary).findings()
+    yield from _out_of_service(mirror)
     found = 0
     if mirror.settings.copies_files:  # otherwise they may belong to another program
         for finding in _unreferenced(mirror):
@@ -203,6 +205,22 @@ def _looked_at(copy: PackageFile) -> tuple[str, ...]:
 
 def _with_metadata(copies: Sequence[PackageFile]) -> list[str]:
     return [path for copy in copies for path in (copy.path, metadata_path(copy.path))]
+
+
+def _out_of_service(mirror: Mirror) -> Iterator[Finding]:
+    """Yield copies out of service that are still served, or are nowhere."""
+    after = 0
+    while batch := mirror.state.copy_checks.outside(BATCH, after):
+        after = batch[-1].id
+        leaving = [one.path for one in batch if one.status is CopyStatus.LEAVING]
+        served = mirror.packages.package_entries(leaving)
+        lacking = mirror.packages.lacking(one.path for one in batch)
+        for copy in batch:
+            if copy.path in served:
+                why = f"no page names it, but its address still works: {copy.cause}"
+                yield _found(FindingKind.WITHDRAWN, copy, copy.path, why)
+            elif copy.path in lacking:
+                yield _found(FindingKind.MISSING, copy, copy.path, LACKING)
 
 
 def _unreferenced(mirror: Mirror) -> Iterator[Finding]:

@@ -17,7 +17,9 @@ from yanksync.core.rules.removal_guard import UNEXPLAINED_FLOOR, removal_limit
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.comparison import Finding, FindingKind
 from yanksync.state.facts import PackageCheck
+from yanksync.state.package_files.checks import LACKING
 from yanksync.sync.package_files.altered import want_again
+from yanksync.sync.package_files.withdraw import take_out
 from yanksync.verify.package_files import BATCH, drop_hold
 
 
@@ -33,8 +35,14 @@ class FileRepairer:
 
         An altered copy is out of service already.
         """
-        missing = [one.path for one in findings if one.kind is FindingKind.MISSING]
+        lost = {one.path for one in findings if one.detail == LACKING}
+        missing = [
+            one.path for one in findings if one.kind is FindingKind.MISSING and one.path not in lost
+        ]
         want_again(self._mirror, missing)
+        self._mirror.state.copy_checks.forget_lacking(lost)
+        if any(one.kind is FindingKind.WITHDRAWN for one in findings):
+            take_out(self._mirror)
         for one in findings:
             if one.kind is FindingKind.MODE:
                 self._reset_mode(one.path)
@@ -107,6 +115,8 @@ def remaining_problem(mirror: Mirror, finding: Finding) -> str | None:
     if finding.kind is FindingKind.UNREFERENCED:
         held = mirror.state.facts.package_check.held
         return None if entry is None else f"held: {held}" if held else "it is still there"
+    if finding.kind is FindingKind.WITHDRAWN:
+        return None if entry is None else "it could not be moved"
     if finding.kind is FindingKind.MODE:
         return None if entry is None else entry.wrong_mode
     if finding.kind is FindingKind.UNCHECKED:

@@ -35,12 +35,16 @@ def test_a_removed_file_is_restored(yanksync: Cli, upstream: FakeUpstream) -> No
     wrong = yanksync("restore", "other")
     assert (wrong.code, wrong.out) == (1, "")
     assert "other: no file of it is out of service; see 'yanksync restore'" in wrong.err
+    upstream.quarantine_project("other")
+    assert yanksync("sync").silent
+    listed = yanksync("restore")
+    assert "other-1.0.tar.gz: cannot be restored: it is under quarantine" in listed.err
     done = yanksync("restore", FILE)
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[1:] == ["next: yanksync sync"]
     assert yanksync("sync").silent
     assert files(yanksync) == [FILE, "demo-2.0.tar.gz"]
-    assert yanksync("restore").out == "no file is out of service\n"
+    assert FILE not in yanksync("restore").out
 
 
 def test_why_says_that_a_removed_release_is_kept(yanksync: Cli, upstream: FakeUpstream) -> None:

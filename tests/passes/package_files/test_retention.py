@@ -266,7 +266,8 @@ def test_a_removed_project_is_restored_with_its_page(mirror: Keeper) -> None:
     mirror.up.remove_project("demo")
     mirror.sync()
     assert restored(mirror, "Demo") == {ONE: None, TWO: None}
-    assert mirror.settle() == DONE
+    assert mirror.sync() == DONE
+    assert (mirror.listed(), mirror.differences()) == (["demo"], 0)
     assert mirror.offered() == dict.fromkeys((ONE, TWO), mirror.removed_on())
     mirror.up.upload("demo", "3.0")
     assert mirror.settle() == DONE

@@ -276,8 +276,8 @@ def _warnings(found: Status) -> Iterator[str]:
         count = found.package_files.outstanding
         yield f"{count} package files wait to be copied: {found.copy_limit} is reached"
     if found.failing_files:
-        file, count = found.failing_files[0], found.package_files
-        others = count.failing + count.lacking_metadata - 1
+        file, files = found.failing_files[0], found.package_files
+        others = files.failing + files.lacking_metadata - 1
         names = f"{file.filename} and {others} more" if others else file.filename
         yield f"{names} not copied: {file.problem}"
     if found.undelivered and (found.run is None or found.hook_problems):

@@ -84,10 +84,10 @@ def _restore(settings: Settings, names: Sequence[str], force: bool) -> list[Rest
 
 
 def _print_lines(found: Sequence[Restorable], *, has_names: bool, changed: bool) -> None:
-    done = 0
+    done, missed = 0, "not restored: " if changed else "cannot be restored: "
     for one in found:
         if one.refused is not None:
-            print_line(printable(f"{one.copy.file.filename}: not restored: {one.refused}"))
+            print_line(printable(f"{one.copy.file.filename}: {missed}{one.refused}"))
             continue
         done += 1
         word = "restored" if changed else "can be restored"

@@ -65,6 +65,11 @@ class PackageFile(Struct, frozen=True, kw_only=True):
     kept: bool = False  # it stays although upstream removed it
     restored: bool = False  # because a person wants that
 
+    @property
+    def is_somewhere(self) -> bool:
+        """Whether its bytes should be at its path, or withheld."""
+        return self.size is not None and self.cause is not LeaveCause.ALTERED
+
 
 class CopyChanges(Struct, frozen=True):
     """Changes in a project's copies that follow from its new page."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from yanksync.core.layout import PACKAGES
@@ -102,6 +102,17 @@ class DiskPackages(PackageInspection):
         """Yield a withheld copy's bytes. Raises :class:`OSError`, also for a link."""
         return chunks(self._kept(path))
 
+    def lacking(self, paths: Iterable[str]) -> set[str]:
+        """Return those of ``paths`` whose copies are neither served nor withheld.
+
+        What cannot be looked at counts as there.
+        """
+        return {
+            path
+            for path in paths
+            if not (_is_there(f"{self._output}/{path}") or _is_there(self._kept(path)))
+        }
+
     def _kept(self, path: str) -> str:
         return f"{self._withheld}/{path.removeprefix(PACKAGES + '/')}"
 
@@ -146,3 +157,13 @@ class DiskPackages(PackageInspection):
         for one in reversed(missing):
             make_directory(one)
             touched[one] = None
+
+
+def _is_there(place: str) -> bool:
+    try:
+        os.lstat(place)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True

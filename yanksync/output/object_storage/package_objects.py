@@ -14,7 +14,7 @@ and it is copied again.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -162,6 +162,18 @@ class ObjectPackages:
         with publish_errors():
             for listed in self._bucket.list(PACKAGES):
                 yield listed.key
+
+    @publish_errors()
+    def lacking(self, paths: Iterable[str]) -> set[str]:
+        """Return those of ``paths`` whose copies are neither served nor withheld.
+
+        Without a place for withheld ones, they are deleted, and none is lacking.
+        """
+        kept = self._withheld
+        if kept is None:
+            return set()
+        gone = [path for path in paths if self._bucket.size(path) is None]
+        return {path for path in gone if kept.size(_kept(path)) is None}
 
     @publish_errors()
     def set_aside(self, paths: Sequence[str]) -> str:

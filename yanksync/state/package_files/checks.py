@@ -14,6 +14,9 @@ from yanksync.state.package_files.table import PackageFileTable
 
 _METADATA = metadata_path("")
 
+LACKING = "it is neither below packages/ nor in files.withheld"
+"""The problem of a copy that must leave the output and is not there."""
+
 
 class CopyTotal(Struct, frozen=True):
     """How many copies there are, and their bytes."""
@@ -143,6 +146,56 @@ class CopyChecks(PackageFileTable):
             (now, json.dumps([*paths])),
         )
         return sorted({project for (project,) in rows})
+
+    def outside(self, limit: int, after: int = 0) -> list[PackageFile]:
+        """Return copies that are out of service, or must leave."""
+        where = """status IN ('leaving', 'withheld') AND size IS NOT NULL
+            AND cause IS NOT 'altered' AND id > ? ORDER BY id LIMIT ?"""
+        return list(self._select(where, after, limit))
+
+    def note_lacking(self, paths: Collection[str]) -> int:
+        """Note copies that must leave and are not there.
+
+        Returns how many were not noted before. They may come back when a file system is mounted
+        again.
+        """
+        rows = self._db.execute(
+            """UPDATE package_files SET problem = ?1 WHERE status = 'leaving'
+            AND problem IS NOT ?1 AND path IN (SELECT value FROM json_each(?2)) RETURNING id""",
+            (LACKING, json.dumps([*paths])),
+        )
+        return sum(1 for _ in rows)
+
+    def await_return(self, ids: Iterable[int], now: float) -> None:
+        """Let missing kept copies leave as soon as they are back."""
+        self._db.execute_many(
+            """UPDATE package_files SET status = 'leaving', cause = 'removed', since = ?,
+                delete_at = NULL, problem = NULL, kept = 0, restored = 0 WHERE id = ?""",
+            [(now, one) for one in ids],
+        )
+
+    def postpone(self, ids: Iterable[int], moment: float) -> None:
+        """Delete withheld copies later."""
+        self._db.execute_many(
+            "UPDATE package_files SET delete_at = ? WHERE id = ?", [(moment, one) for one in ids]
+        )
+
+    def begin_deletion(self, ids: Iterable[int]) -> None:
+        """Note that these copies are there and are being deleted.
+
+        If the run dies, the next one does not wait for them to come back.
+        """
+        self._db.execute_many(
+            "UPDATE package_files SET size = NULL WHERE id = ?", [(one,) for one in ids]
+        )
+
+    def forget_lacking(self, paths: Collection[str]) -> None:
+        """Forget copies out of service that a person says are lost."""
+        self._db.execute(
+            """DELETE FROM package_files WHERE status IN ('leaving', 'withheld')
+            AND path IN (SELECT value FROM json_each(?))""",
+            (json.dumps([*paths]),),
+        )
 
     def adopt(self, project: str, copies: Iterable[AdoptedCopy], now: float) -> None:
         """Note copies that are at their paths. Use inside a transaction."""

@@ -65,7 +65,8 @@ class KeptFiles:
         """Let the next pass put these copies back, and keep them."""
         self._db.execute_many(
             """UPDATE package_files SET status = 'wanted', kept = 1, restored = 1, removed_at = ?,
-                removed_on = ?, cause = NULL, delete_at = NULL, next_try = 0 WHERE id = ?""",
+                removed_on = ?, cause = NULL, delete_at = NULL, next_try = 0, problem = NULL
+            WHERE id = ?""",
             [(one.removed_at, one.removed_on, one.id) for one in copies],
         )
 

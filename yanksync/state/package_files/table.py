@@ -82,7 +82,7 @@ class PackageFileTable:
         self.leave(causes, now)
         self._db.execute_many(
             """UPDATE package_files SET status = 'wanted', cause = NULL, delete_at = NULL,
-                since = ?, next_try = 0
+                problem = NULL, since = ?, next_try = 0
             WHERE id = ?""",
             [(now, one.id) for one in changes.returning],
         )
@@ -117,7 +117,7 @@ class PackageFileTable:
         """
         self._db.execute_many(
             """UPDATE package_files SET status = 'leaving', cause = ?1, since = ?2,
-                delete_at = NULL, kept = kept AND ?1 IN ('hidden', 'unchosen'),
+                delete_at = NULL, problem = NULL, kept = kept AND ?1 IN ('hidden', 'unchosen'),
                 restored = restored AND kept AND ?1 IN ('hidden', 'unchosen'),
                 was_quarantined = was_quarantined OR ?1 = 'quarantined'
             WHERE id = ?3 AND status IN ('served', 'wanted')""",
@@ -214,7 +214,8 @@ class PackageFileTable:
     def mark_withheld(self, delete_at: Mapping[int, float | None]) -> None:
         """Note copies that were moved out, and when to delete them."""
         self._db.execute_many(
-            "UPDATE package_files SET status = 'withheld', delete_at = ? WHERE id = ?",
+            """UPDATE package_files SET status = 'withheld', delete_at = ?, problem = NULL
+            WHERE id = ?""",
             [(moment, id_) for id_, moment in delete_at.items()],
         )
 

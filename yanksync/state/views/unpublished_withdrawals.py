@@ -7,6 +7,7 @@ from msgspec import Struct
 from yanksync.core.model import HistoryAction
 from yanksync.core.policies.cooldown import format_time
 from yanksync.state.database import Database
+from yanksync.state.package_files.checks import LACKING
 
 _WORDS = {
     HistoryAction.YANK: "yanked",
@@ -26,8 +27,8 @@ class UnpublishedWithdrawal(Struct, frozen=True, kw_only=True):
     project: str  # normalised
     version: str | None = None  # None: the whole project
     file: str | None = None  # the one that was removed; None: all of the release
-    action: str = "withdrawn"  # yanked, removed, quarantined
-    at: int | None = None  # when upstream did it; UTC seconds
+    action: str = "withdrawn"  # yanked, removed, quarantined; else files could not be moved
+    at: int | None = None  # when upstream did it, or the files were to leave; UTC seconds
     files: int = 0  # copies of withdrawn files at their addresses
     problem: str = ""  # why it is not published
 
@@ -37,6 +38,12 @@ class UnpublishedWithdrawal(Struct, frozen=True, kw_only=True):
         if self.file is not None:
             subject = f"{subject}: {self.file}"
         when = "" if self.at is None else f" at {format_time(self.at)}"
+        if self.action == "withdrawn":
+            since = when.replace(" at ", " since ")
+            return (
+                f"{subject}: no page names {self.files} of its files{since}, but "
+                f"their addresses still work: {self.problem}"
+            )
         files = f", and {self.files} of its files are still served" if self.files else ""
         return (
             f"{subject} was {self.action} by upstream{when}; its page cannot be changed{files}: "
@@ -111,12 +118,15 @@ class UnpublishedWithdrawals:
     def _unmoved(self, told: set[str], problem: str) -> list[UnpublishedWithdrawal]:
         """Return copies that no page names, and that could not be moved."""
         rows = self._db.execute(
-            """SELECT project, count(*) FROM package_files WHERE status = 'leaving'
-            AND size IS NOT NULL AND cause NOT IN ('unselected', 'unchosen', 'linked')
-            GROUP BY project ORDER BY min(since), project"""
+            """SELECT project, count(*), max(cause), min(since) FROM package_files
+            WHERE status = 'leaving' AND size IS NOT NULL AND problem IS NOT ?
+            GROUP BY project ORDER BY min(since), project""",
+            (LACKING,),
         )
         return [
-            UnpublishedWithdrawal(project=name, files=count, problem=problem)
-            for name, count in rows
+            UnpublishedWithdrawal(
+                project=name, at=int(since), files=count, problem=f"{cause}, but {problem}"
+            )
+            for name, count, cause, since in rows
             if name not in told
         ]

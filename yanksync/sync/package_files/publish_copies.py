@@ -30,6 +30,8 @@ def publish_copies(mirror: Mirror, finished: Sequence[Finished]) -> set[str]:
         mirror.packages.publish_packages(received)
     table, now = mirror.state.package_files, mirror.now()
     projects = {one.copy.project for one, _ in done}
+    lost = [one for one in finished if _is_lost(one)]
+    away = mirror.packages.lacking(one.copy.path for one in lost)
     with mirror.state.transaction():
         table.mark_served(
             (
@@ -41,11 +43,14 @@ def publish_copies(mirror: Mirror, finished: Sequence[Finished]) -> set[str]:
         for one in finished:
             if one.problem is not None and not one.copy.kept:
                 table.mark_failed(one.copy.id, one.problem, now)
-        table.forget(one.copy.id for one in finished if _is_lost(one))
+        table.forget(one.copy.id for one in lost if one.copy.path not in away)
+        mirror.state.copy_checks.await_return(
+            (one.copy.id for one in lost if one.copy.path in away), now
+        )
         for row in mirror.state.projects.get(projects).values():
             mirror.state.publish_queue.add_page(row.id, now)
     for one in finished:
-        _count(mirror, one)
+        _count(mirror, one, is_away=one.copy.path in away)
     return projects
 
 
@@ -74,8 +79,11 @@ def _still_wanted(mirror: Mirror, finished: Sequence[Finished]) -> list[tuple[Fi
     return found
 
 
-def _count(mirror: Mirror, finished: Finished) -> None:
-    """Count a file, and log what is wrong with it."""
+def _count(mirror: Mirror, finished: Finished, *, is_away: bool) -> None:
+    """Count a file, and log what is wrong with it.
+
+    ``is_away``: no copy of it is there.
+    """
     copy, totals = finished.copy, mirror.totals
     where, named = f"{copy.project}: {copy.file.filename}", {"project": copy.project}
     came = finished.received
@@ -95,6 +103,12 @@ def _count(mirror: Mirror, finished: Finished) -> None:
     elif _is_lost(finished):
         totals.files_failed += 1
         text = "%s: upstream removed it, and its copy is lost: %s; it is not offered any more"
+        if is_away:
+            text = (
+                "%s: upstream removed it, and its copy is not there: %s; it is not offered. If a "
+                "file system is not mounted, mount it, and run 'yanksync sync' and then 'yanksync "
+                "restore'"
+            )
         log.error(text, where, finished.problem, extra=named)
     elif finished.problem is not None:
         totals.files_failed += 1

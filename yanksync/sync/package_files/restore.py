@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from yanksync.core.names import normalize
 from yanksync.core.package_files.copies import CopyStatus, LeaveCause, PackageFile
 from yanksync.core.package_files.retention import ProjectHistory, Refusal, judge
 from yanksync.core.project_state import Presence
+from yanksync.mirror.open_mirror import any_package_store
 from yanksync.state.state import State
 from yanksync.sync.package_files.retention import retention_policy
 
@@ -26,6 +28,10 @@ _OURS = {
 _OMITTED = 'a restored file is marked yanked, and mirror.yanked = "omit" leaves it out'
 _FORCED = "it was under quarantine; --force restores it all the same"
 _NOWHERE = "files.withheld names no place, so its bytes are gone"
+_LACKING = (
+    "it is not in files.withheld ({}) now; mount that directory if it is not mounted, or move the "
+    "files there from an earlier one"
+)
 _WAITS = "it is under quarantine; it comes back when upstream clears that"
 
 
@@ -49,10 +55,24 @@ def find_restorable(
     for copy in state.package_files.out_of_service():
         if not names or is_named(copy, names):
             found.setdefault(copy.project, []).append(copy)
-    return [
+    all_found = [
         one
         for project, copies in found.items()
         for one in _of_project(state, settings, project, copies, force=force)
+    ]
+    return _without_lacking(settings, all_found)
+
+
+def _without_lacking(settings: Settings, found: Sequence[Restorable]) -> list[Restorable]:
+    """Return ``found`` with files refused that are not there now."""
+    paths = [one.copy.path for one in found if one.refused is None]
+    if not paths or not isinstance(settings.withheld, Path):  # storage is never unmounted
+        return list(found)
+    lacking = any_package_store(settings).lacking(paths)
+    why = _LACKING.format(settings.withheld)
+    return [
+        replace(one, refused=why) if one.refused is None and one.copy.path in lacking else one
+        for one in found
     ]
 
 

@@ -8,6 +8,7 @@ from yanksync.config.durations import format_duration
 from yanksync.core.errors import PublishError
 from yanksync.core.package_files.copies import WITHDRAWALS, LeaveCause, PackageFile
 from yanksync.core.package_files.paths import metadata_path
+from yanksync.core.rules.fetch_plan import DAY
 from yanksync.core.rules.removal_guard import SELECTION_FLOOR, removal_limit
 from yanksync.mirror.context import Mirror, log
 from yanksync.state.facts import AppliedConfig, PackageCheck
@@ -20,7 +21,8 @@ def take_out(mirror: Mirror) -> None:
     """Move all copies that no page names out of the output.
 
     If a copy cannot be moved, the others still are. The failure is logged, the pass ends with 1,
-    and a later pass tries again. Raises :class:`yanksync.core.errors.PublishError` for the index of
+    and a later pass tries again. A copy that is nowhere leaves when it is back, because its file
+    system may only be unmounted. Raises :class:`yanksync.core.errors.PublishError` for the index of
     deleted files.
     """
     table = mirror.state.package_files
@@ -29,7 +31,7 @@ def take_out(mirror: Mirror) -> None:
     after = 0
     while leaving := table.leaving(_BATCH, after):
         after = leaving[-1].id
-        copies = _withheld(mirror, leaving)
+        copies = _withheld(mirror, _without_lacking(mirror, leaving))
         begun = [one for one in copies if one.size is None]
         mirror.packages.delete_withheld([one.path for one in begun])
         with mirror.state.transaction():
@@ -40,8 +42,25 @@ def take_out(mirror: Mirror) -> None:
         _log(moved)
 
 
+def _without_lacking(mirror: Mirror, leaving: Sequence[PackageFile]) -> list[PackageFile]:
+    """Return the copies of ``leaving`` that are somewhere; log, once, the others."""
+    lacking = mirror.packages.lacking(one.path for one in leaving if one.is_somewhere)
+    if lacking and (count := mirror.state.copy_checks.note_lacking(lacking)):
+        log.warning(
+            "%d package files must leave, and are neither below %s/packages nor in files.withheld "
+            "(%s). If a file system is not mounted, mount it, and the next run takes them out of "
+            "service; if they were deleted, 'yanksync verify --repair' forgets them",
+            count,
+            mirror.settings.mirror.output,
+            mirror.settings.withheld,
+        )
+    return [one for one in leaving if one.path not in lacking]
+
+
 def _withheld(mirror: Mirror, copies: Sequence[PackageFile]) -> Sequence[PackageFile]:
     """Move copies out of the output; return those that could be moved."""
+    if not copies:
+        return copies
     try:
         mirror.packages.withhold([one.path for one in copies])
     except PublishError as error:
@@ -131,13 +150,32 @@ def _log(copies: Sequence[PackageFile]) -> None:
 
 
 def delete_expired(mirror: Mirror) -> None:
-    """Delete withheld copies whose time is over. Raises as :func:`take_out`."""
-    table = mirror.state.package_files
-    while copies := table.to_delete(mirror.now(), _BATCH):
-        mirror.packages.delete_withheld([one.path for one in copies])
+    """Delete withheld copies whose time is over.
+
+    Copies that are not there are deleted on a later day: ``files.withheld`` may be another one, or
+    not be mounted. Raises as :func:`take_out`.
+    """
+    checks, now, late = mirror.state.copy_checks, mirror.now(), 0
+    while copies := checks.to_delete(now, _BATCH):
+        lacking = mirror.packages.lacking(one.path for one in copies if one.is_somewhere)
+        gone = [one for one in copies if one.path not in lacking]
         with mirror.state.transaction():
-            table.forget(one.id for one in copies)
-        log.info("%d package files deleted: their time out of service is over", len(copies))
+            checks.postpone((one.id for one in copies if one.path in lacking), now + DAY)
+            checks.begin_deletion(one.id for one in gone)
+        mirror.packages.delete_withheld([one.path for one in gone])
+        with mirror.state.transaction():
+            checks.forget(one.id for one in gone)
+        late += len(lacking)
+        if gone:
+            log.info("%d package files deleted: their time out of service is over", len(gone))
+    if late:
+        log.warning(
+            "%d package files are not in files.withheld (%s), where they were to be deleted now; "
+            "yanksync looks again in a day. If its file system is not mounted, mount it; if they "
+            "were deleted, 'yanksync verify --repair' forgets them",
+            late,
+            mirror.settings.withheld,
+        )
 
 
 def give_up_copies(mirror: Mirror) -> None:

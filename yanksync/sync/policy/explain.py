@@ -15,6 +15,7 @@ from yanksync.core.policies.overrides import Override
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.lost_files import page_with_lost_files
 from yanksync.core.versions import versions_by_file
+from yanksync.mirror.forgotten import page_without_forgotten
 from yanksync.mirror.offers import Offers, recorded_offers
 from yanksync.reports.why.report import FileRuling, OfferedPage
 from yanksync.state.policy.file_times import NO_ROW
@@ -26,6 +27,8 @@ from yanksync.sync.published_page import page_with_kept, parse_stored_page, visi
 
 if TYPE_CHECKING:
     from yanksync.core.package_files.copies import PackageFile
+
+_FORGOTTEN = "yanksync forget (a forgotten project had the same file)"
 
 
 def offering(
@@ -45,18 +48,25 @@ def offering(
     offers = offers or recorded_offers(state.facts)
     offer = _offer(state, offers, row, page)
     rulings = tuple(_rulings(offers, row.name, offer))
+    offered = page_without_forgotten(offer.page, state.forgotten.hashes())
+    left_out = dict.fromkeys(_names(offer.page) - _names(offered), _FORGOTTEN)
     choice = recorded_choice(state.facts)
-    if choice is None:
-        return OfferedPage(page, offer.page, rulings)
-    chosen = choose(offer.page, choice)
+    if choice is not None:
+        chosen = choose(offered, choice)
+        offered = chosen.page
+        left_out |= chosen.left_out
     versions = versions_by_file(offer.page)
-    left_out = (
+    more = (
         FileRuling(
             file=name, version=versions[name], action="hide", rule=rule, reason="", until=None
         )
-        for name, rule in chosen.left_out.items()
+        for name, rule in left_out.items()
     )
-    return OfferedPage(page, chosen.page, (*rulings, *left_out))
+    return OfferedPage(page, offered, (*rulings, *more))
+
+
+def _names(page: Page) -> set[str]:
+    return {file.filename for file in page.files}
 
 
 def _rulings(offers: Offers, name: NormalizedName, offer: Offer) -> Iterator[FileRuling]:

@@ -120,14 +120,17 @@ def mirror_again(
 
 def finish_forgetting(mirror: Mirror) -> None:
     """Remove the rest of forgotten projects. Raises as :func:`forget`."""
-    mirror.store.prepare()
     state, names = mirror.state, mirror.state.forgotten.unfinished()
+    _refuse_other_output(mirror)
+    mirror.store.prepare()
     settings, hashes = without_forgotten(mirror.settings, state)
     mirror = with_recorded_rules(replace(mirror, settings=settings, forgotten=hashes))
     _remove_pages(mirror, names)
-    _remove_files(mirror, names)
+    lacking = _remove_files(mirror, names)
     _hide_in_other_projects(mirror)
     publish_list(mirror)
+    if lacking is not None:
+        raise lacking
     with state.transaction():
         for name in names:
             state.forgotten.erase(name)
@@ -140,6 +143,17 @@ def finish_forgetting(mirror: Mirror) -> None:
     state.empty_log()
     for name in names:
         log.info("%s: forgotten", name)
+
+
+def _refuse_other_output(mirror: Mirror) -> None:
+    """Raise :class:`PublishError` if the output has lost its list of projects."""
+    if mirror.state.facts.published_list.stamp and not mirror.store.published_list().stamp:
+        raise PublishError(
+            str(mirror.settings.mirror.output),
+            "the list of projects is not there, so nothing is forgotten yet. If its file system is "
+            "not mounted, mount it and run 'yanksync sync'; if the output was deleted, run "
+            "'yanksync sync' twice: it is written again, and then the rest is forgotten",
+        )
 
 
 def _remove_pages(mirror: Mirror, names: Sequence[NormalizedName]) -> None:
@@ -155,15 +169,34 @@ def _remove_pages(mirror: Mirror, names: Sequence[NormalizedName]) -> None:
             raise PublishError(directory(row.name), problem)
 
 
-def _remove_files(mirror: Mirror, names: Sequence[NormalizedName]) -> None:
-    store = any_package_store(mirror.settings)
-    for copies in mirror.state.package_files.by_project(names).values():
+def _remove_files(mirror: Mirror, names: Sequence[NormalizedName]) -> PublishError | None:
+    """Delete copies; return an error if some are nowhere."""
+    store, missed = any_package_store(mirror.settings), dict[str, int]()
+    for project, copies in mirror.state.package_files.by_project(names).items():
+        stores = [store, *_earlier_stores(mirror, project)]
+        lacking = {one.path for one in copies if one.is_somewhere}
+        for one_store in stores:
+            lacking = one_store.lacking(lacking)
+        with mirror.state.transaction():
+            mirror.state.copy_checks.begin_deletion(
+                one.id for one in copies if one.path not in lacking
+            )
         places = [place for one in copies for place in (one.path, metadata_path(one.path))]
         store.delete_packages(places)
         store.keep_incoming(set(store.incoming()).difference(places))
-        store.delete_withheld([one.path for one in copies])
-        for earlier in _earlier_stores(mirror, copies[0].project):
-            earlier.delete_withheld([one.path for one in copies])
+        for one_store in stores:
+            one_store.delete_withheld([one.path for one in copies])
+        if lacking:
+            missed[project] = len(lacking)
+    if not missed:
+        return None
+    return PublishError(
+        ", ".join(missed),
+        f"not forgotten yet: {sum(missed.values())} package files are neither below "
+        f"{mirror.settings.mirror.output}/packages nor in files.withheld "
+        f"({mirror.settings.withheld}). If a file system is not mounted, mount it; if they were "
+        "deleted, run 'yanksync verify --repair'. Then run 'yanksync sync'",
+    )
 
 
 def _earlier_stores(mirror: Mirror, project: str) -> Iterator[PackageStore]:
