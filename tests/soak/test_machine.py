@@ -198,6 +198,18 @@ def test_a_quarantine_of_copies_in_a_read_only_output(
         assert not list(yanksync.output.rglob("p0-1.0*"))
 
 
+@mounting
+def test_a_state_mounted_read_only(yanksync: Cli) -> None:
+    there = yanksync.home / "state"
+    with mounted(there, "size=4m"):
+        yanksync.state = there / "yanksync.db"
+        yanksync.environ |= {"YANKSYNC_MIRROR_STATE": str(yanksync.state)}
+        assert yanksync("sync").silent
+        subprocess.run(["mount", "-o", "remount,ro", str(there)], check=True)
+        told(yanksync("verify"), f"{there} is read-only, and this command writes there")
+        assert yanksync("status").code == yanksync("check").code == 0
+
+
 def test_an_output_that_vanishes_in_the_middle(
     yanksync: Cli, upstream: FakeUpstream, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ from yanksync.config.load import load
 from yanksync.core.exit_codes import ExitCode
 from yanksync.output.comparison import Finding
 from yanksync.state.views.holds import held_items
+from yanksync.state.views.status import status_of
 from yanksync.sync.package_files.altered import want_again
 from yanksync.sync.package_files.hashing import ReadPace
 from yanksync.sync.package_files.restore import find_restorable
@@ -174,6 +175,9 @@ def test_an_altered_copy_that_could_not_be_moved_is_taken_out_by_the_next_check(
     withheld.write_text("in the way")
     assert check(mirror, READ)[1] == FAILED
     assert place.exists()
+    with mirror.state() as state:
+        problem = status_of(state, mirror.clock.now()).output_problem
+    assert "state.db.withheld" in (problem or "")  # "check" warns of it
     withheld.unlink()
     assert names(check(mirror, READ)[0]) == [("altered", below(mirror, place))]
     assert not place.exists()

@@ -280,7 +280,13 @@ def _advice(error: sqlite3.Error, path: Path) -> str:
         )
     if "readonly" in text or "unable to open" in text:
         # SQLite writes a little even to read, in the directory of the database.
-        return f"{text}{ownership_hint(path) or ownership_hint(path.parent)}"
+        hint = ownership_hint(path) or ownership_hint(path.parent)
+        if not hint and not os.access(path.parent, os.W_OK):
+            hint = (
+                f"; {path.parent} is read-only, and this command writes there. Mount it writable; "
+                "'yanksync status' and 'yanksync check' only read"
+            )
+        return f"{text}{hint}"
     if "locked" in text:
         return (
             f"{text}: another program keeps it open for writing. Nothing is lost: end that "

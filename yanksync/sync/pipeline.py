@@ -322,7 +322,7 @@ def _note_pause(mirror: Mirror, failure: UpstreamError | None) -> None:
 
 
 def _note_problems(mirror: Mirror, output_problem: str | None) -> None:
-    """Remember what ``check`` should warn of until a pass has no such problem."""
+    """Remember what ``check`` should warn of."""
     facts, limits = mirror.state.facts, ", ".join(sorted(mirror.totals.limits)) or None
     if facts.text("output_problem") != output_problem:
         facts.put(output_problem=output_problem)

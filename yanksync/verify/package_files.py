@@ -171,6 +171,7 @@ class _CopyCheck:
         try:
             take_out_altered(self._mirror, altered)
         except PublishError as error:  # the other files are checked all the same
+            self._mirror.state.facts.put(output_problem=str(error))
             log.error("%s; an altered file is served until the next pass replaces it", error)
 
     def _note(self, batch: Sequence[PackageFile], position: int) -> None:

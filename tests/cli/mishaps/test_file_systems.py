@@ -121,7 +121,8 @@ def test_a_mode_that_cannot_be_set_keeps_nothing_else_from_being_mended(synced: 
     page.write_bytes(b"damaged")
     done = synced("verify", "--repair", **refusing(synced.home, "chmod", by=errno.EPERM))
     assert done.code == 1
-    assert f"{synced.output}/simple: Operation not permitted; its mode stays as it is" in done.err
+    assert f"{synced.output}/simple: Operation not permitted; " in done.err
+    assert "; its mode stays as it is" in done.err
     assert page.read_bytes() != b"damaged"
     (synced.output / "simple").chmod(0o755)
     assert synced("verify").silent

@@ -273,8 +273,8 @@ def _warnings(found: Status) -> Iterator[str]:
     elif found.output_problem is not None and not (told or found.unfinished_forget):
         yield f"the newest pass could not write the output: {found.output_problem}"
     if found.copy_limit is not None and found.package_files.outstanding:
-        count = found.package_files.outstanding
-        yield f"{count} package files wait to be copied: {found.copy_limit} is reached"
+        left = found.package_files.outstanding
+        yield f"{left} package files wait to be copied: {found.copy_limit} is reached"
     if found.failing_files:
         file, files = found.failing_files[0], found.package_files
         others = files.failing + files.lacking_metadata - 1

@@ -113,6 +113,7 @@ def room_at(path: str) -> FreeSpace | None:
     return FreeSpace(free.f_bavail * free.f_frsize, free.f_favail if free.f_files else None)
 
 
+_FIXED = "; see with lsattr whether it or its directory is immutable"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -142,4 +143,4 @@ def advice(error: OSError, where: str | None, key: str = "mirror.output") -> str
         return f"; mount {key} writable, the next run goes on from here"
     if where is None or error.errno not in (errno.EACCES, errno.EPERM):
         return "" if key == "mirror.output" else f"; correct {key}, or make that directory"
-    return ownership_hint(Path(where))
+    return ownership_hint(Path(where)) or (_FIXED if error.errno == errno.EPERM else "")
