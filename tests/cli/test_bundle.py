@@ -97,6 +97,25 @@ def test_a_receiver_can_be_made_to_follow_upstream(
     assert "upstream          http" in receiver("status").out
 
 
+def test_files_quarantined_before_the_take_over_go_out_of_service(
+    yanksync: Cli, receiver: Cli, served: Served, upstream: FakeUpstream
+) -> None:
+    upstream.upload("gone", "1.0")
+    yanksync.config.write_text(yanksync.config.read_text() + '[mirror]\nfiles = "copy"\n')
+    assert yanksync("sync").code == 0
+    feed(yanksync, receiver)
+    assert list(receiver.output.rglob("gone-1.0.tar.gz"))
+    upstream.quarantine_project("gone")
+    receiver.state.rename(receiver.home / "before.db")
+    receiver.configure(
+        f'simple_url = "{served.simple_url}"', mirror='output = "mirror"\nfiles = "copy"'
+    )
+    assert receiver("sync").code == 0
+    left = {path.name for path in receiver.output.rglob("*.tar.gz")}
+    assert "demo-2.0.tar.gz" in left and "gone-1.0.tar.gz" not in left
+    assert receiver("verify", "--hash").silent
+
+
 def test_a_killed_apply_is_made_up_for(
     yanksync: Cli, receiver: Cli, upstream: FakeUpstream
 ) -> None:

@@ -104,9 +104,9 @@ def _contents_line(contents: BundleContents) -> str:
 def apply(context: CliContext, file: Path, dry_run: bool, as_json: bool) -> ExitCode:
     """Publish the contents of FILE in mirror.output, which needs no upstream.
 
-    Checks all of the bundle first: its digests, and that it follows the last one that was applied.
-    If something is wrong, it changes nothing and exits with 1. When it was interrupted, apply the
-    same bundle again.
+    Checks all of the bundle first: its digests, the room for it, and that it follows the last one
+    that was applied. If something is wrong, it changes nothing and exits with 1. When it was
+    interrupted, apply the same bundle again. --dry-run checks the same.
 
     \b
     Examples:
