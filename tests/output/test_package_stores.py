@@ -117,6 +117,16 @@ def test_a_copy_leaves_the_output_and_comes_back(store: PackageStore) -> None:
     assert list(store.packages()) == []
 
 
+def test_a_copy_that_is_nowhere_is_lacking(store: PackageStore) -> None:
+    assert store.lacking([PATH]) == {PATH}
+    published(store)
+    assert store.lacking([PATH, "packages/none"]) == {"packages/none"}
+    store.withhold([PATH])
+    assert store.lacking([PATH]) == set()
+    store.delete_withheld([PATH])
+    assert store.lacking([PATH]) == {PATH}
+
+
 def test_an_altered_copy_is_set_aside(store: PackageStore) -> None:
     published(store)
     for _ in range(2):

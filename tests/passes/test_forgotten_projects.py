@@ -85,6 +85,11 @@ def test_nothing_of_the_project_remains(mirror: World) -> None:
     assert b"a public reason" in mirror.files()["withdrawals/feed.atom"]
 
 
+def test_the_state_can_be_copied_after_it(mirror: World) -> None:
+    forgotten(mirror)
+    mirror.keep_state()
+
+
 def test_the_passes_after_it_do_not_bring_it_back(mirror: World) -> None:
     forgotten(mirror)
     files = mirror.files()

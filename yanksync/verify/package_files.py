@@ -19,7 +19,7 @@ from yanksync.mirror.context import Mirror, log
 from yanksync.output.comparison import Finding, FindingKind
 from yanksync.output.package_store import PackageEntry
 from yanksync.state.facts import PackageCheck
-from yanksync.state.package_files.checks import LACKING
+from yanksync.state.package_files.copy_counts import LACKING
 from yanksync.sync.package_files.altered import AlteredCopy, take_out_altered
 from yanksync.sync.package_files.hashing import hash_problem, read_pace
 from yanksync.verify.file_judgement import Judgement, judge_file

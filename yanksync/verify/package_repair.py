@@ -17,7 +17,7 @@ from yanksync.core.rules.removal_guard import UNEXPLAINED_FLOOR, removal_limit
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.comparison import Finding, FindingKind
 from yanksync.state.facts import PackageCheck
-from yanksync.state.package_files.checks import LACKING
+from yanksync.state.package_files.copy_counts import LACKING
 from yanksync.sync.package_files.altered import want_again
 from yanksync.sync.package_files.withdraw import take_out
 from yanksync.verify.package_files import BATCH, drop_hold

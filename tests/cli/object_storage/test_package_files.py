@@ -78,3 +78,15 @@ def test_the_index_of_deleted_files(mirror: Mirror, upstream: FakeUpstream) -> N
     assert mirror("sync").silent
     assert not list(mirror.objects.list("deleted"))
     assert_copied(mirror.store, mirror.objects, FILES)
+
+
+def test_a_project_is_forgotten_with_the_state_in_the_bucket(
+    fleet: Fleet, upstream: FakeUpstream
+) -> None:
+    fleet.first.settle('files = "copy"')
+    assert fleet.first("sync").silent
+    upstream.remove_release("demo", "1.0")
+    assert fleet.first("sync").silent
+    done = fleet.first("forget", "demo")
+    assert (done.code, done.err) == (0, "")
+    assert copies(fleet.objects) == {}

@@ -224,7 +224,9 @@ def test_a_file_that_cannot_be_moved_is_found(mirror: World, change: str) -> Non
         assert served(mirror) == [ONE, *([TWO] if change == "rule" else [])]
         assert verified(mirror) == [(FindingKind.WITHDRAWN, ONE)]
         with mirror.state() as state:
-            (told,) = status_of(state, mirror.clock.now()).withdrawals
+            status = status_of(state, mirror.clock.now())
+        (told,) = status.withdrawals
+        assert status.package_files.served == {"quarantine": 3, "rule": 3, "link": 1}[change]
         cause = {"quarantine": "quarantined", "rule": "unchosen", "link": "linked"}[change]
         assert (told.files, told.problem.partition(",")[0]) == (1, cause)
         assert "its page cannot be changed" not in str(told)

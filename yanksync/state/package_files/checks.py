@@ -10,12 +10,10 @@ from msgspec import Struct
 from yanksync.core.model import File
 from yanksync.core.package_files.copies import CopyStatus, PackageFile
 from yanksync.core.package_files.paths import metadata_path
+from yanksync.state.package_files.copy_counts import LACKING
 from yanksync.state.package_files.table import PackageFileTable
 
 _METADATA = metadata_path("")
-
-LACKING = "it is neither below packages/ nor in files.withheld"
-"""The problem of a copy that must leave the output and is not there."""
 
 
 class CopyTotal(Struct, frozen=True):

@@ -6,6 +6,9 @@ from msgspec import Struct
 
 from yanksync.state.database import Database
 
+LACKING = "it is neither below packages/ nor in files.withheld"
+"""The problem of a copy that must leave the output and is not there."""
+
 
 class CopyCounts(Struct, frozen=True):
     """How many copies there are, and how many bytes they take."""
@@ -40,16 +43,21 @@ class FailingFile(Struct, frozen=True):
 
 
 def count_copies(db: Database) -> CopyCounts:
-    """Count all copies. It reads every row."""
+    """Count all copies. It reads every row.
+
+    A copy that must leave and is still there counts as served.
+    """
+    served = f"status = 'served' OR status = 'leaving' AND problem IS NOT '{LACKING}'"
+    outside = f"status = 'withheld' OR status = 'leaving' AND problem IS '{LACKING}'"
     row = db.first_row(
-        """SELECT count(*) FILTER (WHERE status = 'served'),
-            coalesce(sum(size) FILTER (WHERE status = 'served'), 0),
+        f"""SELECT count(*) FILTER (WHERE {served}),
+            coalesce(sum(size) FILTER (WHERE {served}), 0),
             count(*) FILTER (WHERE status = 'wanted'),
             coalesce(sum(json_extract(file, '$.size')) FILTER (WHERE status = 'wanted'), 0),
             count(*) FILTER (WHERE status = 'wanted' AND problem IS NOT NULL),
             count(*) FILTER (WHERE status = 'served' AND next_try > 0),
-            count(*) FILTER (WHERE status IN ('withheld', 'leaving')),
-            coalesce(sum(size) FILTER (WHERE status IN ('withheld', 'leaving')), 0)
+            count(*) FILTER (WHERE {outside}),
+            coalesce(sum(size) FILTER (WHERE {outside}), 0)
         FROM package_files"""
     )
     return CopyCounts(*row)

@@ -76,7 +76,7 @@ class ForgottenTable:
         self._db.execute_many(
             "INSERT OR IGNORE INTO forgotten_files VALUES (?, ?, ?, ?)",
             [
-                (project, file, algorithm, digest)
+                (project, algorithm, digest, file)
                 for file, hashes in enumerate(dict.fromkeys(files))
                 for algorithm, digest in hashes
             ],

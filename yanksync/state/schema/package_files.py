@@ -108,11 +108,12 @@ FORGOTTEN = (
         erased INTEGER NOT NULL           -- nothing of it is left
     ) WITHOUT ROWID""",
     # The hashes of their files, so that other projects do not bring the files back.
+    # The key comes first: SQLite 3.40 calls other tables WITHOUT ROWID malformed.
     """CREATE TABLE forgotten_files (
         project TEXT NOT NULL,
-        file INTEGER NOT NULL,            -- a number, in place of its name
         algorithm TEXT NOT NULL,
         digest TEXT NOT NULL,
+        file INTEGER NOT NULL,            -- a number, in place of its name
         PRIMARY KEY (project, algorithm, digest)
     ) WITHOUT ROWID""",
 )

@@ -171,8 +171,9 @@ def _remove_pages(mirror: Mirror, names: Sequence[NormalizedName]) -> None:
 
 def _remove_files(mirror: Mirror, names: Sequence[NormalizedName]) -> PublishError | None:
     """Delete copies; return an error if some are nowhere."""
-    store, missed = any_package_store(mirror.settings), dict[str, int]()
+    missed = dict[str, int]()
     for project, copies in mirror.state.package_files.by_project(names).items():
+        store = mirror.package_store or any_package_store(mirror.settings)
         stores = [store, *_earlier_stores(mirror, project)]
         lacking = {one.path for one in copies if one.is_somewhere}
         for one_store in stores:
