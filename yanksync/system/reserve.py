@@ -16,4 +16,7 @@ def make_reserve(place: str, size: int) -> None:
             return
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with os.fdopen(os.open(place, flags, 0o644), "wb") as file:
-            file.write(os.urandom(size))  # a file system could compress zeros
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)
+            except (OSError, AttributeError):  # not every system or file system has it
+                file.write(os.urandom(size))  # a file system could compress zeros
