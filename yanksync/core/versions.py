@@ -80,7 +80,7 @@ def _local(local: str | None) -> tuple[int | str, ...]:
 def sort_key(version: str | None) -> SortKey:
     """Return the sort key of a version.
 
-    The order: no version, texts that PEP 440 cannot read, PEP 440 versions.
+    The order: no version, texts outside PEP 440, PEP 440 versions.
     """
     if version is None:
         return (0, (), "")

@@ -87,7 +87,7 @@ def _noted(progress: Progress, state: State, held: RemoteState | None) -> Progre
         progress = LoggedProgress(progress)
     if held is not None:
         return NotedProgress(progress, held.note_progress)
-    if not state.path.name.startswith(":"):  # a dry run has no lock if there is no state
+    if not state.path.name.startswith(":"):  # a dry run that lacks a state has no lock
         progress = NotedProgress(progress, partial(note_progress, state.path))
     return progress
 

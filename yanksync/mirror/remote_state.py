@@ -6,7 +6,7 @@ directory. It writes the output with conditions
 the condition that the object still has the fetched ETag, and releases the lease. If a run dies in
 between, its lease must run out first, and the state is older than the output. So two kinds of run
 first compare the output with the state (:mod:`yanksync.mirror.etag_comparison`): one that takes
-over the lease, and one for which lease and state are missing.
+over the lease, and one that finds neither lease nor state.
 
 An empty pass puts no state. The lease has the time of that pass, so that the next pass knows the
 lag.

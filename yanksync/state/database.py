@@ -234,7 +234,7 @@ def _still(path: Path) -> str | None:
     """Return a read-only ``immutable`` URI, or None.
 
     The URI is for a file without a WAL that this user may only read. SQLite writes beside a
-    database even to read it. If there is no WAL, then no process has it open. So it can be read
+    database even to read it. No process has it open if the WAL is missing. So it can be read
     like a file that stays the same. So a monitor needs no right to write.
     """
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):

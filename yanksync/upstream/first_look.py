@@ -1,6 +1,6 @@
 """Reads the beginning of an answer.
 
-That is enough to know what is at an address, and the server that answers.
+That shows what is at an address, and which server answers.
 """
 
 from __future__ import annotations

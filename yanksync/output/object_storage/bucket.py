@@ -176,7 +176,7 @@ class BucketClient:
         """Write an object in one step; return its ETag.
 
         ``match`` is the ETag that the object must have now. :data:`MUST_NOT_EXIST` means that it
-        must not exist, and None means that there is no condition. Raises
+        must not exist. None means that there is no condition. Raises
         :class:`PreconditionFailed` if the condition fails. If the object already has this ``body``,
         only the answer to this put was lost, and nothing is raised. Raises
         :class:`ObjectStorageError`.

@@ -63,7 +63,7 @@ class ObjectStore(OtherObjects):
     a bucket, unlike a web server, has no second choice."""
 
     def prepare(self) -> None:
-        """Do nothing: a bucket needs no directories. Its objects are always whole."""
+        """Ignore the call: a bucket needs no directories, and objects are whole."""
 
     @property
     def is_conditional(self) -> bool:

@@ -252,7 +252,7 @@ WITHDRAWALS = (
     # The hashes of full pages, which the index of the log names.
     "CREATE TABLE event_pages (number INTEGER PRIMARY KEY, sha256 TEXT NOT NULL)",
     # Rows of the history that will become events when a page shows them. Triggers fill it, so that
-    # code that writes the history cannot forget one. With no log, the triggers have no effect.
+    # code that writes the history cannot forget one. The triggers act only if there is a log.
     """CREATE TABLE unlogged (
         history INTEGER PRIMARY KEY REFERENCES history (id) ON DELETE CASCADE
     )""",
