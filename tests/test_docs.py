@@ -93,7 +93,7 @@ def test_help_texts_are_those_of_the_commands_and_the_pages_build_without_a_warn
 def test_blocks_can_be_read(name: str) -> None:
     """Check that the page renders and its blocks parse.
 
-    Blocks with a language parse. Blocks without one hide no command.
+    Blocks with a language parse. Plain blocks hide no command.
     """
     for block in blocks(parsed(name), "json"):
         json.loads(block)

@@ -164,7 +164,7 @@ class Copying(Scenario):
     def _finish_alone(self) -> None:
         """Run a pass without upstream.
 
-        No page gets worse. Files that no page names are not served.
+        No page gets worse. Only files that a page names are served.
         """
         self.world.up.fail(".", Fault.status(503, 0), None)
         assert self.world.sync(later=0) != DONE

@@ -214,7 +214,7 @@ class Harder(Histories):
     def upstream_loses_what_a_page_has_shown(self, name: tuple[str, str]) -> None:
         """Lose what a page has shown.
 
-        R14: a page that was ahead of the journal is no floor for a journal without it.
+        R14: a page ahead of the journal is no floor for a journal that lacks it.
         """
         project = self.up.project(name[0])
         calm = self.world.counts() == Counts(0, 0, 0, 0)

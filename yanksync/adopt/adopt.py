@@ -133,7 +133,7 @@ def _begin(mirror: Mirror) -> None:
     if facts.recovery.adopting == _FOLLOWED:
         return
     config_changes.apply_policies(mirror)
-    apply_selection(mirror)  # this removes nothing, because no page is published yet
+    apply_selection(mirror)  # the output is still empty, so this removes nothing
     tree = mirror.store.published_list().serial
     source = current_source(mirror)
     if source is JournalSource.XMLRPC:

@@ -190,8 +190,8 @@ def written_by_us(body: bytes) -> bool:
 def forms_in_directory(content: DirectoryContent) -> PublishedForms:
     """Return the files of a project's directory.
 
-    Its digests are void if the directory is inconsistent. That is so in four cases: a form is
-    missing or unreadable; its second name has other bytes; a compressed copy is stale; there are
+    Its digests are void if the directory is inconsistent. That is so in four cases. A form is
+    missing or unreadable. Its second name has other bytes. A compressed copy is stale. There are
     other files with names of yanksync.
     """
     seen = {one.name: one for one in content.entries if one.name in OURS}

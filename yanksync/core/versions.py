@@ -1,8 +1,8 @@
 """Finds the version of a file, and orders versions.
 
-Pure. PEP 440 decides if it can. Functions here accept versions and file names that they cannot
-read. Indexes have versions such as ``2004d`` and files such as ``x-1.0.win32.exe`` (PEP 700 and the
-Simple API allow both). The rule is: a file belongs to the version whose text is in its name. If
+Pure. PEP 440 decides if it can. Functions here raise no error for unreadable versions and file
+names. Indexes have versions such as ``2004d`` and files such as ``x-1.0.win32.exe`` (PEP 700 and
+the Simple API allow both). The rule is: a file belongs to the version whose text is in its name. If
 there is none, it belongs to an equal version by PEP 440, if any.
 """
 

@@ -319,8 +319,8 @@ def _due(mirror: Mirror, now: float) -> list[FetchTask]:
     elapsed = 0.0 if last is None else max(now - last, 0.0)
     limit = recheck_budget(state.projects.published(), elapsed, days)
     # Projects that are behind are fetched once a day. They share the pass's part with the recheck,
-    # so that neither kind waits for the other for ever. They are fetched even if there is no
-    # recheck, or no page is published.
+    # so that neither kind waits for the other for ever. They are fetched in all cases, even
+    # if there is no recheck or published page.
     left = state.fetch_queue.take_behind(mirror.run, now, max(limit // 2, 1))
     names = (
         state.projects.due_for_recheck(now, horizon, limit - len(left)) if limit > len(left) else []

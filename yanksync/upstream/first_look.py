@@ -1,6 +1,6 @@
 """Reads the beginning of an answer.
 
-That shows what is at an address, and which server answers.
+That is enough to know what is at an address, and to know the server.
 """
 
 from __future__ import annotations

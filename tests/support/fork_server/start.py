@@ -109,7 +109,7 @@ class Options:
 class Start:
     """Says what to start: ``yanksync ARGS``.
 
-    It is a fork where that does the same as an interpreter.
+    It is a fork if the fork does the same as an interpreter.
     """
 
     args: tuple[str, ...]

@@ -259,7 +259,7 @@ class ByHttpClient:
         self.headers = {
             name.lower(): ", ".join(response.headers.get_all(name, [])) for name in response.headers
         }
-        # Other bodies do not count. http.client reads that of a 304 in chunks, but it has none.
+        # Other bodies do not count. A 304 lacks one, but http.client reads it in chunks.
         self.body = response.read() if self.status in (200, 404) else b""
         self.starved = stream.starved
         self.left = stream.getvalue()[stream.tell() :]

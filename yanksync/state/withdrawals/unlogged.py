@@ -11,8 +11,8 @@ from yanksync.state.database import Database
 from yanksync.state.views.history_rows import HistoryRow, row_without_averted
 
 # A row waits until the published page shows it: its project has no work left, and its page has
-# reached the entry. A row does not wait if its page will never show it, for example in an excluded
-# project.
+# reached the entry. A row that a page will never show counts as shown, for example one of an
+# excluded project.
 _SHOWN = """queued.id IS NULL AND (
     project.id IS NULL OR row.serial IS NULL
     OR row.era < coalesce((SELECT value FROM meta WHERE key = 'era'), 0)

@@ -201,7 +201,7 @@ def _confirmed(
 ) -> list[PublishTask]:
     """Leave out pages that may be old.
 
-    A project that is absent in the output may have been removed. A page that has no serial may be
+    A project that is absent in the output may have been removed. A page that lacks a serial may be
     old, too, because it cannot be compared. The exception is a page that upstream has just sent.
     """
     catching_up = mirror.state.facts.recovery.phase

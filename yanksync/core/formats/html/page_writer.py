@@ -88,7 +88,7 @@ _escape_again = lru_cache(maxsize=4096)(escape)  # for texts that repeat: requir
 def _version(page: Page) -> str:
     """Return the lowest API version that has everything in this form.
 
-    The additions of 1.1 are versions and sizes. HTML has no place for them.
+    HTML lacks versions and sizes. So 1.1 says nothing here.
     """
     if not has_default_status(page):
         return "1.4"
