@@ -26,8 +26,10 @@ UNMEASURED = (
     *("e2e", "soak", "clouds", "cli/mishaps", "cli/object_storage", "passes/test_bounds.py"),
     *("test_bench.py", "test_docs.py", "test_packaging.py", "test_recording.py"),
 )
-"""Tests whose processes run without coverage, which doubles the time and the memory of each: they
-meet no line that other tests do not meet."""
+"""Tests with processes that run without coverage.
+
+Coverage doubles the time and the memory of each process. Other tests meet all lines that these
+tests meet."""
 
 # A job in the background of a script is started with SIGINT ignored, and what it starts would be.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -35,7 +37,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.fixture(scope="module", autouse=True)
 def measured(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Measure the processes that tests start, where pytest measures itself."""
+    """Measure the processes of tests in a run that pytest measures."""
     here = Path(__file__).parent
     with pytest.MonkeyPatch.context() as patch:
         if request.config.pluginmanager.has_plugin("_cov") and not (

@@ -1,4 +1,7 @@
-"""docs/design has an anchor for each rule that is cited, and names files that exist."""
+"""Checks the anchors and file names of docs/design.
+
+There is an anchor for each cited rule. All named files exist.
+"""
 
 from __future__ import annotations
 

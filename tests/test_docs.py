@@ -91,7 +91,10 @@ def test_help_texts_are_those_of_the_commands_and_the_pages_build_without_a_warn
 
 @pytest.mark.parametrize("name", PAGES)
 def test_blocks_can_be_read(name: str) -> None:
-    """The page renders, blocks with a language parse, and one without hides no command."""
+    """Check that the page renders and its blocks parse.
+
+    Blocks with a language parse. Plain blocks hide no command.
+    """
     for block in blocks(parsed(name), "json"):
         json.loads(block)
     for block in blocks(parsed(name), "yaml"):

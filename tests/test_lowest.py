@@ -1,4 +1,4 @@
-"""The lowest versions that the metadata allow are those that scripts/lowest tests with."""
+"""scripts/lowest tests with the lowest versions that the metadata allow."""
 
 from __future__ import annotations
 

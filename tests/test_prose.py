@@ -1,4 +1,7 @@
-"""The mechanical part of the rules for English: short first lines, and words that say who acts."""
+"""Checks the mechanical part of the rules for English.
+
+First lines are short. Words say who acts.
+"""
 
 from __future__ import annotations
 

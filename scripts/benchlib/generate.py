@@ -47,8 +47,8 @@ def upstream_files(cache: Path, seed: int, count: int) -> Path:
 def write_page(root: Path, page: PageDict, display: str, when: int | None = None) -> int:
     """Write every form of a page below ``root``; return the size of the JSON.
 
-    ``when``: the time of the files. nginx makes ETags of time and size, and two changes of a
-    project may come within a second and leave its size alone.
+    ``when``: the time of the files. nginx makes ETags of time and size. Two changes of a project
+    may come within a second and leave its size alone.
     """
     name, body = page["name"], pages.page_json(page)
     forms = {

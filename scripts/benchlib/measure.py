@@ -119,7 +119,10 @@ def fsyncs(command: Command, log: Path) -> int:
 
 
 def environment(more: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a measured command: no proxy, no settings of this machine's."""
+    """Return the environment of a measured command.
+
+    Proxies and this machine's settings are left out.
+    """
     kept = {
         key: value
         for key, value in os.environ.items()

@@ -159,8 +159,8 @@ GONE = "gone"
 def set_aside(directory: Path) -> None:
     """Put a directory tree out of the way, to be deleted when nothing is measured any more.
 
-    ext4 gives a deleted inode out again only minutes later, and looks past it each time until then:
-    deleting between two runs makes every file that the next one creates several times as dear. In
+    ext4 reuses a deleted inode only minutes later, and looks past it each time until then. So after
+    a deletion between two runs, each new file of the next run costs several times as much. In
     memory nothing is dear but inodes.
     """
     if not directory.exists():

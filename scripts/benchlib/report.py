@@ -140,7 +140,7 @@ def _cells(outcome: Outcome, scenario: str, tools: Sequence[Tool]) -> list[list[
 
 
 def _without_empty(cells: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
-    """Return the rows without the columns that have nothing but a head."""
+    """Return the rows without the columns that only have a head."""
     columns = [column for column in zip(*cells, strict=True) if any(column[1:])]
     return list(zip(*columns, strict=True))
 

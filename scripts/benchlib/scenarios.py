@@ -1,4 +1,7 @@
-"""Which commands are run in which order, and what happens upstream in between."""
+"""Says which commands are run, and in what order.
+
+It also says what happens upstream in between.
+"""
 
 from __future__ import annotations
 

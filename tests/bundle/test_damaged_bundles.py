@@ -1,4 +1,4 @@
-"""A bundle that yanksync did not make, or not so, changes nothing (R10)."""
+"""Only a bundle exactly as yanksync made it changes anything (R10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""An output that bundles feed can be looked at and checked where it is."""
+"""Checks outputs that bundles feed.
+
+They can be looked at and checked in their place.
+"""
 
 from __future__ import annotations
 

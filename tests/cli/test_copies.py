@@ -16,7 +16,10 @@ FILE = "demo-1.0.tar.gz"
 
 @pytest.fixture
 def copying(yanksync: Cli, served: Served, upstream: FakeUpstream) -> Cli:
-    """A mirror that is to copy files, of which one cannot be had."""
+    """Make a mirror that is to copy files.
+
+    One of them cannot be had.
+    """
     yanksync.configure(
         f'simple_url = "{served.simple_url}"',
         mirror='files = "copy"',

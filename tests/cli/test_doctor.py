@@ -1,4 +1,4 @@
-"""``yanksync doctor`` on mirrors that are well, and on each thing that can be wrong."""
+"""Checks ``yanksync doctor`` on healthy mirrors and on each possible fault."""
 
 from __future__ import annotations
 

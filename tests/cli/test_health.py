@@ -115,7 +115,7 @@ def test_a_ping_at_each_end(synced: Cli, upstream: FakeUpstream, inbox: Receiver
     assert inbox.paths[2:] == [f"/{SECRET}/start", f"/{SECRET}/fail"]
     first, second = inbox.told[3].body.decode().splitlines()
     assert first.startswith("failed") and "answered 500" in second
-    with synced.database() as connection:  # nothing of metrics is kept where none are wanted
+    with synced.database() as connection:  # metrics are kept only if they are wanted
         assert connection.execute("SELECT count(*) FROM counters").fetchone() == (0,)
 
 

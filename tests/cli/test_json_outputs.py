@@ -18,7 +18,10 @@ SCHEMAS = ROOT / "docs/reference/schemas"
 
 
 def valid(name: str, value: object) -> None:
-    """Check ``value`` against a schema; unlike a reader, without keys that it does not name."""
+    """Check ``value`` against a schema.
+
+    Unlike a reader, this accepts only keys of the schema.
+    """
     schema = json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     for one in schema["$defs"].values():

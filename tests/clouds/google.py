@@ -92,8 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _pass(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         given = {name: value for name, value in self.headers.items() if name.lower() not in _NOT}
-        # Google unpacks what is compressed for who does not ask for it so, unless the object says
-        # no-transform, as ours do. The server does not know that word.
+        # Google unpacks compressed content for clients that do not ask for it so. Objects with
+        # no-transform, as ours, stay packed. The server does not know that word.
         given["Accept-Encoding"] = "gzip"
         status, headers, content = self._ask(self.command, self.path, given, body)
         self._answer(status, headers, content)

@@ -79,7 +79,10 @@ CLOUDS = {"azurite": azurite, "fake_gcs": fake_gcs}
 
 
 def started(name: str) -> AbstractContextManager[Server]:
-    """Run the server that stands for the storage in the tests that any storage must pass."""
+    """Run the server for the tests that any storage must pass.
+
+    It stands for the storage.
+    """
     return CLOUDS[name]() if name else weed()
 
 

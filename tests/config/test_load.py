@@ -1,4 +1,7 @@
-"""The configuration: what is found where, what is refused and in which words."""
+"""Checks the configuration.
+
+What is found in which place, what is refused, and in which words.
+"""
 
 from __future__ import annotations
 
@@ -353,7 +356,7 @@ def test_order_and_bases(here: Path) -> None:
     settings = load(Path("../etc/other.toml"), environ, **flags)
     upstream = settings.upstream
     assert (upstream.workers, upstream.timeout, upstream.sweep_days) == (4, 3.0, 4)
-    # A path that the file names, and one that nobody names, stand beside the file.
+    # A path that the file names stands beside the file; so does the default path.
     assert Path(str(settings.mirror.output)).resolve() == file.parent / "out"
     assert Path(str(settings.mirror.state)).resolve() == file.parent / "yanksync.db"
     # One that the environment or a flag names stands in the working directory.

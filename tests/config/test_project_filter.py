@@ -1,4 +1,4 @@
-"""Which projects are selected, and the form that patterns are brought to."""
+"""The projects that are selected, and the form of patterns."""
 
 from __future__ import annotations
 

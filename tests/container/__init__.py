@@ -1,5 +1,5 @@
 """The pages on containers and systemd, with a real podman and a real systemd.
 
-``scripts/container`` runs this, as root. No other run of the tests collects it: not every machine
-lets a container be made.
+``scripts/container`` runs this, as root. Only that run of the tests collects it, because some
+machines do not let a container be made.
 """

@@ -111,7 +111,7 @@ def wait_for(condition: Callable[[], object]) -> None:
 def serve_within(pid: int, upstream: FakeUpstream, port: int) -> Served:
     """Serve on the loopback of the network that process ``pid`` is in.
 
-    A socket stays in the network in which it was made, so only the thread that makes it goes there.
+    A socket stays in the network in which it was made. So only the thread that makes it goes there.
     """
     made: list[Served] = []
     libc = ctypes.CDLL(None, use_errno=True)

@@ -52,9 +52,9 @@ _MOST = 4096  # open files, processes
 class Engine:
     """podman as root, and a shell for the pages' lines, where ``podman`` is that one.
 
-    What the pages' lines leave to the machine is added there: a build takes the base from here and
-    goes to the index as this machine's pip does; a container shares the machine's network, where
-    upstream listens on loopback, and makes passes in quick succession.
+    What the pages' lines leave to the machine is added there. A build takes the base from here and
+    goes to the index as this machine's pip does. A container shares the machine's network, where
+    upstream listens on loopback. It makes passes in quick succession.
     """
 
     def __init__(self, home: Path) -> None:
@@ -189,7 +189,10 @@ class Engine:
 
 
 def _settings() -> str:
-    """Return containers.conf: limits that may be set here, and logs that need no journal."""
+    """Return containers.conf.
+
+    It has limits that may be set here. Its logs need no journal.
+    """
     limits = ", ".join(
         f'"{name}={_least(soft)}:{_least(hard)}"'
         for name, (soft, hard) in (

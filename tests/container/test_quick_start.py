@@ -1,7 +1,7 @@
 """README's quick start, line by line on a fresh Debian: as root, and as a user who may use sudo.
 
 It ends with a mirror that a real cron updates and a real nginx serves. The lines that install are
-run while the image is made, for the container has no network but its own loopback, on which the
+run while the image is made, because the container has no network but its own loopback. There the
 test's upstream takes the place of the index that pip installs from.
 """
 
@@ -39,7 +39,7 @@ RUN set -ex; {lines}
 
 @pytest.fixture(scope="module")
 def image(engine: Engine, checkout: Path) -> None:
-    """A machine on which the lines that install were run."""
+    """A machine after the lines that install were run."""
     text = _IMAGE.format(debian=DEBIAN, lines="; ".join(LINES[:END]))
     engine.build(text, IMAGE, "--volume", f"{checkout}:/checkout:ro")
 

@@ -173,7 +173,7 @@ def test_the_service_is_ready_and_without_rights(machine: Booted, upstream: Fake
     upstream.fail("^/simple/demo/", Fault.hang(600), times=None)
     prepared(machine, SECONDLY)
     machine.sh("systemctl start yanksync.timer")
-    machine.sh(SERVICE)  # which waits until it has told that it is ready
+    machine.sh(SERVICE)  # which waits until it has told of its readiness
     assert machine.show(RUN, "ActiveState") == "active"
     assert "started: a pass at once" in machine.journal(RUN)
     assert machine.show("yanksync.timer", "ActiveState") == "inactive"

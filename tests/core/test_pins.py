@@ -1,4 +1,7 @@
-"""Which versions of an index a pin allows, and which files it knows."""
+"""Checks which versions of an index a pin allows.
+
+It also checks which files the pin knows.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,10 @@ _ENVIRON = {name: text for name, text in os.environ.items() if name.startswith(_
 
 
 class LiveMirror:
-    """An upstream, the mirror that ``python -m yanksync`` makes of it, and nginx before that."""
+    """Runs an upstream, its mirror and nginx.
+
+    ``python -m yanksync`` makes the mirror. nginx is in front of it.
+    """
 
     def __init__(self, served: Served, home: Path) -> None:
         self.upstream = FakeUpstream()

@@ -50,7 +50,7 @@ http {{
 class Nginx:
     """A running nginx: ``root_url`` negotiates, ``simple("html")`` and ``simple("json")`` do not.
 
-    :raises RuntimeError: when there is no nginx, or it does not start
+    :raises RuntimeError: when nginx is missing or fails to start
     """
 
     def __init__(self, output: Path, home: Path, site: Callable[[str], str] | None = None) -> None:

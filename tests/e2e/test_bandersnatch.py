@@ -1,7 +1,7 @@
 """The real bandersnatch: its tree is adopted, and it follows a mirror that yanksync made.
 
-It is installed by name from the index that the tests' other packages come from, into an environment
-of its own: 6.8 under Python 3.11, and what is newest (8.2 in 2026) where a newer Python is found.
+It is installed by name from the index of the tests' other packages, into an environment of its own.
+Under Python 3.11 that is 6.8. With a newer Python it is the newest one (8.2 in 2026).
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def stock(mirror: LiveMirror) -> None:
     mirror.sync()
 
 
-# Who picks what, None for a refusal; where pip and uv part, both are within PEP 592.
+# What each client picks, None for a refusal. If pip and uv differ, both are within PEP 592.
 @pytest.mark.parametrize(
     ("asked", "by_pip", "by_uv"),
     [

@@ -142,7 +142,7 @@ def test_nginx_shows_a_yank_as_soon_as_the_pass_is_over(
             upstream.yank("demo", "2.0", "broken")
             plain = tmp_path / "plain.toml"
             plain.write_text(yanksync.config.read_text().split("[hooks]")[0])
-            # Nobody tells the cache, so it keeps what it has; in each form, packed or not.
+            # The cache gets no message, so it keeps what it has; in each form, packed or plain.
             assert yanksync("--config", str(plain), "sync").silent
             assert "broken" in (yanksync.output / "simple" / "demo" / "index.html").read_text()
             assert all(cache.get(*key) == text for key, text in before.items())

@@ -37,7 +37,7 @@ def client(request: pytest.FixtureRequest, tmp_path: Path) -> Client:
 
 @pytest.fixture(scope="module")
 def hiding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveMirror]:
-    """A mirror that hides files that are too young."""
+    """A mirror that hides files while they are too young."""
     yield from _mirror(tmp_path_factory.mktemp("hiding"), "hide")
 
 
@@ -71,7 +71,10 @@ def marks(mirror: LiveMirror) -> bool:
 
 
 def lock(home: Path, index: str) -> None:
-    """Make a project that pins the young release, and lock it while ``index`` offers that."""
+    """Make a project that pins the young release, and lock it.
+
+    Lock it while ``index`` offers that release.
+    """
     home.mkdir(exist_ok=True)
     (home / "pyproject.toml").write_text(
         '[project]\nname = "mine"\nversion = "0"\nrequires-python = ">=3.11"\n'

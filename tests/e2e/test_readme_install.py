@@ -48,7 +48,7 @@ def pip_settings() -> dict[str, str]:
 def installed(tmp_path: Path) -> Machine:
     """A machine on which the lines of docs/how-to/install.rst have installed it.
 
-    That takes longer than anything else here, so one test has all that needs it.
+    It takes longer than anything else here, so one test has everything for it.
     """
     install, more, *_ = page_blocks("how-to/install", "sh")
     machine = Machine(tmp_path)

@@ -24,7 +24,10 @@ SMALL = [f"simple/small/{form}" for form in ("index.html", "index.v1_html", "ind
 
 @pytest.fixture
 def mixed(disk: World) -> World:
-    """A mirror with a page that is worth a copy, and one that is not."""
+    """Make a mirror with two pages.
+
+    Only one of them is worth a copy.
+    """
     disk.configure(mirror_compress=["gzip"])
     disk.up.upload("demo", "1.0")
     disk.up.upload("small", "1.0", requires_python=None)

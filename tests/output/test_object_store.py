@@ -396,7 +396,7 @@ def test_what_storage_may_not_say(options: dict[str, str], told: str) -> None:
 
 
 def test_the_other_two_clients_are_made() -> None:
-    # No emulator of theirs comes as a wheel; no request is made here.
+    # Their emulators do not come as wheels. So only the clients are made here.
     storage = StorageSettings(
         (("account_key", "aHVzaA=="), ("account_name", "me"), ("retry_timeout", 5))
     )

@@ -147,7 +147,10 @@ def test_add_times_are_recorded_with_cooldown_off(world: World) -> None:
 def test_files_of_a_project_that_was_quarantined_at_first_are_as_old_as_they_say(
     cooling: World,
 ) -> None:
-    """Its first page shows no file, so the files were not added after it."""
+    """Count its files as old.
+
+    Its first page shows no file. So the files do not count as added after it.
+    """
     cooling.configure(mirror_projects=["demo"])
     assert cooling.sync() == DONE
     cooling.up.upload("sealed", "1.0")
@@ -305,7 +308,10 @@ def test_a_late_file_hides_none_that_was_visible(world: World) -> None:
 def test_a_hidden_file_that_upstream_loses_goes_at_once(
     world: World, caplog: pytest.LogCaptureFixture, journal: str
 ) -> None:
-    """A guard holds what vanishes without a reason; the mirror never offered this file."""
+    """Let the file go.
+
+    A guard holds what vanishes without a reason. The mirror never offered this file.
+    """
     projects = ["demo", "p1", "p2", "p3"]
     world.configure(cooldown_age="1d", upstream_journal=journal, mirror_projects=projects)
     world.started(*projects)

@@ -192,7 +192,7 @@ def test_a_quarantine_costs_a_pass_no_work_later(begun: World) -> None:
 @pytest.mark.incident(37)
 def test_another_hash_is_an_alarm(world: World, caplog: pytest.LogCaptureFixture) -> None:
     world.started("demo", "other")
-    # Never a fact of PyPI (section 4, 46): only an upstream that is not what it seems does so.
+    # PyPI never does so (section 4, 46). Only an upstream with false looks does.
     world.up.doctor = lambda page: json.loads(
         json.dumps(page).replace(page["files"][0]["hashes"]["sha256"], "ab" * 32)
     )

@@ -1,4 +1,4 @@
-"""Whole passes against an upstream that means harm, and a clock that jumps (R10)."""
+"""Checks passes with a hostile upstream and a jumping clock (R10)."""
 
 from __future__ import annotations
 
@@ -149,7 +149,10 @@ def test_a_clock_that_jumps_stops_nothing(disk: World, jump: float) -> None:
 
 @pytest.mark.incident(29)
 def test_a_name_of_200_characters(disk: World) -> None:
-    """Longer ones leave no room for a sibling's temporary name, and PyPI has none."""
+    """Publish the longest usable name.
+
+    Longer names leave no room for a sibling's temporary name. PyPI lacks such names.
+    """
     name = "a" * 200
     disk.started(name, "demo")
     disk.up.yank(name, "1.0", "long")
@@ -162,7 +165,10 @@ def test_a_name_of_200_characters(disk: World) -> None:
 
 @pytest.mark.incident(35)
 def test_directories_of_another_case_are_left_alone(disk: World) -> None:
-    """A mirror on a file system that ignores case never deletes what it does not know exactly."""
+    """Delete only what the mirror knows exactly.
+
+    The file system may ignore case.
+    """
     disk.started("demo", "other")
     other = disk.where / "out/simple/DeMo"
     other.mkdir()

@@ -16,7 +16,7 @@ EMPTY = b"<html><head><title>Links for {}</title></head><body><h1>Links for {}</
 
 
 def named(world: World, *names: str) -> World:
-    """Return a mirror of an index that has neither a journal nor serials."""
+    """Return a mirror of an index that lacks a journal and serials."""
     world.up.xmlrpc_status = 404
     world.up.page_serials = world.up.list_serials = False
     world.configure(mirror_projects=[*names], guard_confirm_after=600)
@@ -251,7 +251,7 @@ def test_a_hold_of_old_lists_ends_when_they_are_new_again(world: World, newer: b
     assert world.approve() == [JOURNAL]
     world.up.thaw_list()
     assert world.sync() == DONE
-    until_it_is_held()  # what was approved was not needed, and is not kept
+    until_it_is_held()  # the approval was unneeded, so it is dropped
     world.up.thaw_list()
     assert world.sync() == DONE
     assert_equal_to_upstream(world)

@@ -223,7 +223,10 @@ class RefusesOnce:
 
 
 class CountsPages:
-    """A store that counts the pages that it is given at once; passes all else on."""
+    """Counts the pages that a store gets at once.
+
+    It passes all else on.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store

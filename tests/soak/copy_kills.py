@@ -162,7 +162,10 @@ class Copying(Scenario):
         self.check_tree()
 
     def _finish_alone(self) -> None:
-        """Without upstream no page gets worse, and what no page names is not served."""
+        """Run a pass without upstream.
+
+        No page gets worse. Only files that a page names are served.
+        """
         self.world.up.fail(".", Fault.status(503, 0), None)
         assert self.world.sync(later=0) != DONE
         self.world.up.heal()
@@ -192,7 +195,10 @@ def _group_of(root: str, place: str) -> str:
 
 
 class Keeping(Copying):
-    """A pass that keeps files which upstream removed, and puts restored ones back."""
+    """Runs a pass that keeps files removed upstream.
+
+    It also puts restored files back.
+    """
 
     flags: ClassVar[dict[str, object]] = {**Copying.flags, "mirror_deleted": "yank"}
     more = 'deleted = "yank"\n' + Copying.more

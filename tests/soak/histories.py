@@ -66,7 +66,7 @@ LIST_LIES = (Fault.empty_list(), Fault.half_list(), *JOURNAL_LIES[:10])
 
 
 class Harder(Histories):
-    """Faults that last over many passes, and an upstream that is put back to a backup."""
+    """Adds lasting faults, and an upstream put back to a backup."""
 
     tally: ClassVar[Counter[str]] = Counter()
     snapshot: Snapshot | None = None
@@ -212,7 +212,10 @@ class Harder(Histories):
 
     @rule(name=names)
     def upstream_loses_what_a_page_has_shown(self, name: tuple[str, str]) -> None:
-        """R14: a page that was ahead of the journal is no floor for a journal without it."""
+        """Lose what a page has shown.
+
+        R14: a page ahead of the journal is no floor for a journal that lacks it.
+        """
         project = self.up.project(name[0])
         calm = self.world.counts() == Counts(0, 0, 0, 0)
         if project is None or not calm or self.world.cursor() != self.up.last_serial:
@@ -250,7 +253,7 @@ class Harder(Histories):
         with self.world.state() as state:
             known = state.facts.cursor_row is not None or state.facts.text("followed_url") is None
             held = state.projects.published() or any(state.projects.names(Presence.PRESENT))
-        # Where nothing is held or published, another index can take nothing away.
+        # If the mirror holds and publishes nothing, another index takes away nothing.
         if known or not (held or self._shows_unknown_pages()):
             self.replaced = self.replaced or not known  # following began again
             self._poll(300.0)

@@ -1,8 +1,8 @@
 """A pass under strace, which is killed at a call, or gets an error from it; then it must heal.
 
-The calls of one healthy pass are listed first. strace counts calls in each thread apart, so a point
-is the n-th call of its sort *on the files of one project* (or of the list, or the state): each is
-written by one thread. What is left is the n-th call of the whole process, whatever it is for.
+The calls of one healthy pass are listed first. strace counts calls in each thread apart. So a point
+is the n-th call of its sort *on the files of one project* (or of the list, or the state). One
+thread writes each of these. What is left is the n-th call of the whole process, whatever it is for.
 """
 
 from __future__ import annotations
@@ -60,7 +60,10 @@ class Point(NamedTuple):
 
 
 class Scenario:
-    """A mirror that has a rich pass ahead of it, which can be put back to before it."""
+    """Prepares a mirror that has a rich pass ahead.
+
+    It can be put back to before this pass.
+    """
 
     groups: ClassVar[tuple[str, ...]] = ("list", "state")  # those that are no projects
     command: ClassVar[tuple[str, ...]] = ("sync",)  # what is hit
@@ -238,9 +241,10 @@ legacy_json = true
         return f"{type(self).__name__}: {group} {point.call}"
 
     def prove(self, *points: Point, alone: bool = False) -> None:
-        """Hit the passes that follow at ``points``, one each; whatever that does must heal.
+        """Hit the following passes at ``points``, one each.
 
-        With ``alone``, a pass without upstream comes first: it must complete what was recorded.
+        Whatever that does must heal. With ``alone``, a pass without upstream comes first: it must
+        complete what was recorded.
         """
         self.put_back()
         for point in points:
@@ -272,7 +276,7 @@ legacy_json = true
             assert done.returncode in (DONE, 1, 3, 75), done
             assert (done.returncode in (DONE, 3, 75)) == (not lines), done
             self.tally["told"] += bool(lines)
-        else:  # Python itself could not start: its own words, and nothing was begun
+        else:  # Python itself failed to start: its own words, and nothing was begun
             self.tally["never begun"] += 1
             assert self.files() == self.old, done
         self.check_tree(listed=False)

@@ -14,7 +14,10 @@ from tests.support.fake_index.index import Served
 def test_a_state_without_projects_is_put_back_at_another_address(
     served: Served, disk: bool, dies: bool
 ) -> None:
-    """Pages that the pass notices in the output are held; without a list it notices none."""
+    """Hold the pages that the pass notices.
+
+    They are in the output. With no list it notices none.
+    """
     machine = type("Machine", (Harder,), {"served": served})()
     machine.begin(omit=False, begun=[], disk=disk)
     machine.poll(later=300.0)

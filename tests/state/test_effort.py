@@ -1,4 +1,4 @@
-"""What a pass asks for although nothing waits costs no look at each project."""
+"""The questions of an idle pass cost no look at each project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A mirror that makes bundles, and a place behind an air gap that applies them."""
+"""Makes and applies bundles.
+
+A mirror makes them. A place behind an air gap applies them.
+"""
 
 from __future__ import annotations
 

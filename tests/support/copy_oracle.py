@@ -1,6 +1,6 @@
 """What a mirror that copies files must serve, judged from its output and upstream's truth alone.
 
-Nothing of it is shared with the package, and it reads neither the state nor the log.
+It shares nothing with the package. It does not read the state or the log.
 """
 
 from __future__ import annotations

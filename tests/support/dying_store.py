@@ -26,7 +26,7 @@ class Kills:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.at: int | None = None  # calls that still succeed before the one that dies
+        self.at: int | None = None  # calls that still succeed before the dying one
         self.after = False  # die after the work instead of before it
 
     def _tick(self, *, done: bool) -> None:
@@ -64,7 +64,7 @@ class PackageKills:
 
     def __init__(self) -> None:
         self.store: PackageStore | None = None
-        self.at: int | None = None  # steps that still succeed before the one that dies
+        self.at: int | None = None  # steps that still succeed before the dying one
         self.after = False  # die after the work instead of before it
         self.full = False  # the disk has no room for more bytes
         self._lock = threading.Lock()  # downloads use several threads
@@ -108,7 +108,7 @@ _STEPS = {
 
 
 class _KilledFile:
-    """A file that is being received by a process that may die."""
+    """A file that a process receives while it may die."""
 
     def __init__(self, kills: PackageKills, file: IncomingFile) -> None:
         self._kills, self._file = kills, file

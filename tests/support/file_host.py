@@ -1,4 +1,4 @@
-"""A host of one package file, which can answer wrongly in the ways that hosts do."""
+"""Serves one package file, and can answer wrongly as hosts do."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Trees as other mirrors leave them, written from the fake upstream's truth.
 
-The shapes are those that bandersnatch 8.2 (6.8 writes the same) and shadowmire 2.0 left when they
-were run against an upstream: one serial as text, a yank as a boolean in JSON and with its reason in
-HTML, no project status, no provenance.
+The shapes come from runs of bandersnatch 8.2 (6.8 writes the same) and shadowmire 2.0 against an
+upstream. They have one serial as text. A yank is a boolean in JSON and has its reason in HTML.
+Project status and provenance are missing.
 """
 
 from __future__ import annotations

@@ -234,7 +234,10 @@ class Histories(RuleBasedStateMachine):
     @precondition(lambda self: self.kept and not self.silent)
     @rule()
     def put_back(self) -> None:
-        """An older state is noticed by serials, so not where pages changed without one."""
+        """Put back an older state.
+
+        It is noticed by serials. Changes of pages that lack one go unseen.
+        """
         self.world.put_back_state()
         self.base = self.kept_base
 
@@ -305,7 +308,7 @@ class Histories(RuleBasedStateMachine):
 
     def _check_history(self) -> None:
         rows = self.world.history()
-        # An entry that removes a project has a row, and one for each release that cooldown hid.
+        # An entry that removes a project has a row, and one for each release hidden by cooldown.
         entries = [
             row
             for row in rows

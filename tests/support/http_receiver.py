@@ -88,7 +88,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _drip(self) -> None:
-        """Send a header that has no end, a byte at a time: no socket ever times out."""
+        """Send an endless header, a byte at a time.
+
+        So no socket ever times out.
+        """
         try:
             self.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
             while not self.server.inbox.closing.wait(0.05):

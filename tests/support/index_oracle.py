@@ -136,9 +136,10 @@ class IndexOracle:
         earliest: Collection[float | None],
         cutoff: float,
     ) -> dict[str, Wanted]:
-        """Compare a page with what a mirror that knows all ``files`` must offer; return that.
+        """Compare a page with what a mirror must offer; return that.
 
-        ``earliest`` are the moments at which the project may have begun. Raises :class:`Violation`.
+        The mirror knows all ``files``. ``earliest`` are the moments at which the project may have
+        begun. Raises :class:`Violation`.
         """
         sure = self.shown.get(project, set())
         perhaps = sorted(self.perhaps.get(project, set()) - sure)

@@ -75,7 +75,7 @@ class Client:
         return Verdict({item["name"]: item["version"] for item in chosen}, done.stderr)
 
     def _uv(self, index: str, requirements: Sequence[str], cached: bool) -> Verdict:
-        # What it has kept it does not ask for again within max-age, unless told to.
+        # What it has kept, it asks for again within max-age only if told to.
         cache = ["--cache-dir", str(self._cache), "--refresh"] if cached else ["--no-cache"]
         command = [uv.find_uv_bin(), "pip", "compile", "--no-header", "--no-annotate", *cache, "-"]
         python = ["--python", sys.executable]

@@ -128,7 +128,7 @@ class Machine:
 class Prepared(Machine):
     """A machine that has just what most sections need: yanksync, configured for two projects.
 
-    yanksync is the package that is tested, where :mod:`tests.e2e.test_readme_install` installs it.
+    yanksync is the tested package, where :mod:`tests.e2e.test_readme_install` installs it.
     """
 
     def __init__(self, root: Path, upstream: FakeUpstream, served: Served) -> None:

@@ -165,7 +165,10 @@ class MemoryStore:
         return iter(sorted(found))
 
     def directory_content(self, name: str | None) -> DirectoryContent:
-        """Return what stands in a directory; there are no modes and nothing is unreadable."""
+        """Return what stands in a directory.
+
+        There are no modes, and everything is readable.
+        """
         base = layout.directory(name) + "/"
         found = {path.removeprefix(base): path for path in self.files if path.startswith(base)}
         entries = tuple(

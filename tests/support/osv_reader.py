@@ -22,7 +22,7 @@ def read_archive(body: bytes) -> list[dict[str, Any]]:
 def withdrawn_by(
     records: Iterable[dict[str, Any]], name: str, version: str
 ) -> list[dict[str, Any]]:
-    """Return the records that hold for a pin, those that were withdrawn left out."""
+    """Return the records that hold for a pin, except withdrawn ones."""
     name = re.sub("[-_.]+", "-", name).lower()
     return [
         one for one in records

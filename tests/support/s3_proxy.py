@@ -1,5 +1,8 @@
-"""A gate between a client and an S3 server: real HTTP on loopback that passes everything on, but
-for what a test wants to go wrong on the way."""
+"""Puts a gate between a client and an S3 server.
+
+It is real HTTP on loopback. It passes everything on, except for what a test wants to go wrong on
+the way.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from urllib.parse import unquote, urlsplit
 class Mishap(StrEnum):
     """What may happen to a request."""
 
-    SLOW_DOWN = "503"  # the answer that S3 gives to who asks too much
+    SLOW_DOWN = "503"  # the answer of S3 to a client that asks too much
     DENIED = "403"
     UNKNOWN = "501"  # what somebody says who has never heard of it
     CONFLICT = "409"  # another request for the object is not finished yet

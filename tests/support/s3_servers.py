@@ -1,7 +1,7 @@
 """Real S3 servers on loopback, from PyPI wheels: ``weed`` (SeaweedFS) and moto.
 
-``weed`` checks signatures and policies, and conditions atomically; moto keeps keys that end in a
-slash, which ``weed`` loses. Between them and the client a
+``weed`` checks signatures and policies, and conditions atomically. moto keeps keys that end in a
+slash; ``weed`` loses them. Between them and the client a
 :class:`tests.support.s3_proxy.Gate` can stand.
 """
 
@@ -202,9 +202,10 @@ def running(
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports of which that 10,000 above is free as well: weed takes it for gRPC.
+    """Return free ports.
 
-    Both are below those that the system gives to connections, which come and go.
+    The port 10,000 above each is free as well: weed takes it for gRPC. Both are below the ports
+    that the system gives to connections. Those come and go.
     """
     taken: list[int] = []
     start = 10_000 + os.getpid() * 16 % 12_000

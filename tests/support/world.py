@@ -220,7 +220,7 @@ class World:
         return self._look()[1]
 
     def _look(self) -> tuple[Counts, int | None]:
-        """Return what the state says, which nobody changes without opening it."""
+        """Return what the state says; it changes only when it is opened."""
         seen = self._seen
         if seen is None:
             with self.state() as state:

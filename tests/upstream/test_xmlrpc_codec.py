@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support.builders.upstream_pages import CALM
 from yanksync.upstream.xmlrpc_codec import InvalidXmlRpc, decode_response, encode_call
 
-# XML has neither control characters nor these two.
+# XML cannot have control characters or these two.
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff"))
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**31), 2**31 - 1) | TEXT,

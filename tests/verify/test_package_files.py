@@ -39,7 +39,10 @@ def mirror(served: Served, tmp_path: Path) -> World:
 
 @pytest.fixture
 def keeping(mirror: World) -> World:
-    """A mirror that keeps a file, and its metadata, which upstream has removed."""
+    """Make a mirror that keeps a file and its metadata.
+
+    Upstream has removed both.
+    """
     mirror.configure(mirror_deleted="yank")
     mirror.up.clock += int(30 * DAY)
     mirror.up.remove_release("demo", "1.0")

@@ -1,10 +1,10 @@
 """Takes over a tree that bandersnatch, shadowmire or a lost yanksync made.
 
-Following begins exactly as in a first build: yanksync asks for the journal's newest serial before
-it reads the list, and every listed project waits until its page reaches the list's serial. Then
+Following begins exactly as in a first build. First yanksync asks for the journal's newest serial,
+then it reads the list. Every listed project waits until its page reaches the list's serial. Then
 right pages of the tree (:mod:`yanksync.adopt.page_trust`) are used in place of upstream's answers.
-The ordinary steps record and publish them. So the next ``adopt`` continues one that died, and so
-does ``sync``, which fetches the rest.
+The ordinary steps record and publish them. So the next ``adopt`` continues one that died. The next
+``sync`` does so, too, and fetches the rest.
 """
 
 from __future__ import annotations
@@ -133,12 +133,12 @@ def _begin(mirror: Mirror) -> None:
     if facts.recovery.adopting == _FOLLOWED:
         return
     config_changes.apply_policies(mirror)
-    apply_selection(mirror)  # nothing is published yet, so this removes nothing
+    apply_selection(mirror)  # the output is still empty, so this removes nothing
     tree = mirror.store.published_list().serial
     source = current_source(mirror)
     if source is JournalSource.XMLRPC:
         _check_age(mirror, tree, mirror.upstream.last_serial())
-    # Without serials upstream could never catch up with the serials of the tree.
+    # Upstream that lacks serials could never catch up with the serials of the tree.
     facts.change(Recovery, adopting=_BEGUN, serial=0 if source is JournalSource.NONE else tree or 0)
     read_changes(mirror)
     if source is JournalSource.LISTING:

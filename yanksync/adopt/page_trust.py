@@ -1,7 +1,7 @@
 """Decides whether ``adopt`` can use a page without fetching it.
 
-A page is taken over without a request only if five things are true: it is in JSON, it has the
-serial of upstream's list, it is complete, it links to upstream's files, and its yanks have their
+A page is taken over without a request only if five things are true. It is in JSON. It has the
+serial of upstream's list. It is complete. It links to upstream's files. Its yanks have their
 reasons. All other pages are fetched. A page cannot show whether the program that wrote it was
 right; a sample shows that (:func:`judge_sample`).
 """
@@ -190,9 +190,9 @@ def written_by_us(body: bytes) -> bool:
 def forms_in_directory(content: DirectoryContent) -> PublishedForms:
     """Return the files of a project's directory.
 
-    Its digests are void if the directory is not consistent: a form is missing or cannot be read,
-    its second name has other bytes, a compressed copy is stale, or there are other files with names
-    of yanksync.
+    Its digests are void if the directory is inconsistent. That is so in four cases. A form is
+    missing or unreadable. Its second name has other bytes. A compressed copy is stale. There are
+    other files with names of yanksync.
     """
     seen = {one.name: one for one in content.entries if one.name in OURS}
     if any(one.digest is None for one in seen.values()):

@@ -86,7 +86,7 @@ def _closed_set(settings: Settings) -> Iterator[Conflict]:
 
 
 def _deletions(settings: Settings) -> Iterator[Conflict]:
-    """Check the keys that keep files which upstream removed.
+    """Check the keys for keeping files that upstream removed.
 
     Only copies can be kept.
     """

@@ -96,11 +96,11 @@ def valid(examined: ExaminedConfig) -> Settings:
 def examine(config: Path | None, environ: Mapping[str, str], **flags: object) -> ExaminedConfig:
     """Return the settings, the source of each value, and all errors.
 
-    :param config: the file that ``--config`` names; None: ``$YANKSYNC_CONFIG``, else
-        ``./yanksync.toml`` where there is one, else no file
+    :param config: the file that ``--config`` names; None: ``$YANKSYNC_CONFIG``, else an existing
+        ``./yanksync.toml``, else no file
     :param environ: the environment
-    :param flags: what the command line says, as ``section_key=value``; a value is a text as in
-        the environment or a value as in the file, None where the flag was not used
+    :param flags: what the command line says, as ``section_key=value``. A value is a text as in the
+        environment or a value as in the file. None: the flag was not used.
     """
     here, path = Path.cwd(), None
     tables: dict[str, Any] = {}

@@ -49,7 +49,7 @@ def default_simple_url(environ: Mapping[str, str], run: Runner = run_command) ->
 
     It may have credentials, and may not be http, so the caller must check it like any other.
 
-    :raises ConfigError: when there is no pip, or none that answers
+    :raises ConfigError: when there is no pip that answers
     """
     url = environ.get("PIP_INDEX_URL", "").strip()
     for pip in _pips(environ):

@@ -24,7 +24,7 @@ class ProjectFilter(Struct, frozen=True, dict=True):
     brought to the form of normalised names, so ``Foo.Bar`` and ``Foo_*`` mean ``foo-bar`` and
     ``foo-*``. Order and repetition have no effect: equal selections compare and hash equal.
 
-    :raises ValueError: when a pattern is neither a project name nor a pattern of one
+    :raises ValueError: when a pattern is invalid as a project name and as a pattern of one
     """
 
     projects: tuple[str, ...] = ("*",)

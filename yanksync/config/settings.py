@@ -264,7 +264,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def keys_without_effect(self) -> tuple[str, ...]:
-        """The configured keys of ``[files]`` that do nothing without copies."""
+        """The configured keys of ``[files]`` that only have an effect with copies."""
         return () if self.copies_files else self.files.changed_keys
 
     @property
@@ -274,7 +274,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     @property
     def withheld(self) -> Path | Bucket | None:
-        """Where copies are kept that are out of service; None: nowhere."""
+        """Where copies out of service are kept; None: nowhere."""
         output, state = self.mirror.output, self.mirror.state
         if self.files.withheld is not None or not isinstance(output, Path):
             return self.files.withheld

@@ -36,7 +36,8 @@ _NAMES: dict[type, str] = {
     str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list",
     dict: "a table",
 }  # fmt: skip
-# Expressions are compiled where they are used: at each start that would take longer than the rest.
+# Expressions are compiled where they are used. At each start, compiling would take longer than the
+# rest.
 _SIZE = r"([0-9]{1,15}) ?(KiB|MiB|GiB|TiB)?"
 _BUCKET = r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}"  # any of the three kinds
 _SEGMENTS = r"(?!/)(?:(?:^|/)(?!\.\.?(?:/|$))[A-Za-z0-9._-]+)*"  # of a prefix: plain in any URL
@@ -252,7 +253,7 @@ def url(value: str, without: str = "#") -> str:
     try:
         parts = urlsplit(value)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets that do not match, a port that is no number
+    except ValueError:  # unmatched brackets, or an invalid port
         valid = False
     if not valid or re.search(_NO_URL_CHARACTER, value) or any(mark in value for mark in without):
         more = "query and fragment, like https://upstream.example/simple/"
@@ -267,7 +268,7 @@ def url(value: str, without: str = "#") -> str:
 
 
 def bare_url(value: str) -> str:
-    """Return an http or https URL with neither query nor fragment."""
+    """Return an http or https URL that has no query or fragment."""
     return url(value, "?#")
 
 

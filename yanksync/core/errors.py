@@ -89,7 +89,7 @@ class UpstreamUnreachable(_LocatedError, UpstreamError):
 
 
 class UpstreamRefused(UpstreamError):
-    """Upstream answered with an error, neither 404 nor 5xx."""
+    """Upstream answered with an error other than 404 and 5xx."""
 
     cause = "refused"
 
@@ -121,7 +121,7 @@ class RateLimited(UpstreamError):
 
 
 class InvalidAnswer(_LocatedError, UpstreamError):
-    """An answer is not valid; yanksync uses nothing of it."""
+    """An answer is invalid; yanksync uses nothing of it."""
 
     cause = "bad-answer"
 
@@ -200,7 +200,7 @@ class StaleList(UpstreamError):
 
 
 class NoProjectFound(UpstreamError):
-    """A first build found none of its projects; nothing is published."""
+    """Every project of a first build is missing; nothing is published."""
 
     cause = "nothing-found"
 
@@ -230,7 +230,7 @@ class NoProjectFound(UpstreamError):
 
 
 class StateError(_LocatedError):
-    """The state cannot be used; it was not changed."""
+    """The state is unusable; it was not changed."""
 
     cause = "state"
 
@@ -250,7 +250,7 @@ class PublishError(_LocatedError):
 
 
 class BundleError(_LocatedError):
-    """A bundle cannot be made or applied; it changed nothing."""
+    """Making or applying a bundle failed; it changed nothing."""
 
 
 class ObjectStorageError(_LocatedError):

@@ -52,7 +52,7 @@ FORMS = (HTML, V1_HTML, V1_JSON, LEGACY)
 """All there are, whether they are configured or not."""
 
 ALIAS = {HTML.filename: V1_HTML.filename}
-"""Forms that hold the same bytes as another one, a hard link where the file system can."""
+"""Forms with the same bytes as another one; a hard link where the file system can."""
 
 SUFFIX = {"gzip": ".gz", "br": ".br", "zstd": ".zst"}
 """What the name of a compressed copy adds, by codec."""
@@ -89,7 +89,7 @@ def headers(filename: str) -> Headers:
 def package_headers(path: str) -> Headers:
     """Return the headers of a copied package file.
 
-    No browser shows the bytes as a page, and no client unpacks them on the way.
+    Browsers do not show the bytes as a page. Clients do not unpack them on the way.
     """
     is_metadata = path.endswith(".metadata")  # PEP 658
     kind = "text/plain; charset=utf-8" if is_metadata else "application/octet-stream"

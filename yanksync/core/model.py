@@ -2,8 +2,8 @@
 
 Values have text exactly as upstream gave it. Rendering escapes it, and :mod:`yanksync.core.names`
 normalises names of projects. Nothing here reads a clock, a path or a socket. The garbage collector
-does not track types with hundreds of thousands of values (``gc=False``): they have only text and
-numbers, so they cannot be part of a cycle.
+does not track types with hundreds of thousands of values (``gc=False``). They have only text and
+numbers, so they are never part of a cycle.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class ProjectList(Struct, frozen=True):
 class JournalEntry(Struct, frozen=True, gc=False):
     """One row of ``changelog_since_serial`` (Warehouse's XML-RPC)."""
 
-    name: str  # the spelling at that moment, not normalised; "": none given
+    name: str  # the spelling at that moment, unnormalised; "": none given
     version: str | None  # None: the entry is about the whole project
     timestamp: int  # UTC seconds; runs backwards, never a cursor
     action: str  # free text; "": none given
@@ -135,7 +135,7 @@ class PageChange(Struct, frozen=True, kw_only=True):
     version: str | None = None  # None: the whole project
     file: str | None = None  # a single removed file, else None
     files: tuple[str, ...] = ()  # the files of a yank or unyank of part of a release
-    reason: str = ""  # exact; "" for none given and for actions without one
+    reason: str = ""  # exact; "" for a missing one and for actions without one
 
 
 def sorted_hashes(pairs: Iterable[tuple[str, str]]) -> Hashes:

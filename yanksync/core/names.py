@@ -6,7 +6,7 @@ import re
 from typing import NewType
 
 NormalizedName = NewType("NormalizedName", str)
-"""A name that passed :func:`normalize`; the only kind of name that a path or URL is made from."""
+"""A name that passed :func:`normalize`. Paths and URLs are made only from such names."""
 
 # The packaging specification's rule. ASCII: with IGNORECASE alone U+017F, U+0130 and U+212A pass.
 _VALID = re.compile(r"([A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9])\Z", re.IGNORECASE | re.ASCII)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 EMPTY_LIST = -1
-"""As the serial of the list that left a project out: it had no projects at all, or no serial. That
-is a reason to look, and no evidence (R7)."""
+"""As the serial of the list that left a project out: the list was empty or had no serial. That is a
+reason to look, and no evidence (R7)."""
 
 
 class Presence(StrEnum):

@@ -1,9 +1,9 @@
 """Finds the version of a file, and orders versions.
 
-Pure. PEP 440 decides if it can. Functions here do not raise for a version or a file name that they
-cannot read, because indexes have versions such as ``2004d`` and files such as ``x-1.0.win32.exe``
-(PEP 700 and the Simple API allow both). The rule is: a file belongs to the version whose text is in
-its name. If there is none, it belongs to an equal version by PEP 440, if any.
+Pure. PEP 440 decides if it can. Functions here raise no error for unreadable versions and file
+names. Indexes have versions such as ``2004d`` and files such as ``x-1.0.win32.exe`` (PEP 700 and
+the Simple API allow both). The rule is: a file belongs to the version whose text is in its name. If
+there is none, it belongs to an equal version by PEP 440, if any.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _local(local: str | None) -> tuple[int | str, ...]:
 def sort_key(version: str | None) -> SortKey:
     """Return the sort key of a version.
 
-    The order: no version, texts that are no PEP 440 version, PEP 440 versions.
+    The order: no version, texts outside PEP 440, PEP 440 versions.
     """
     if version is None:
         return (0, (), "")
@@ -208,7 +208,7 @@ def files_by_version(page: Page) -> tuple[tuple[str | None, tuple[File, ...]], .
 
     In a group they keep the order of the page.
 
-    Files without a version are under None. A listed version without files has no group.
+    Files without a version are under None. A listed version has no group if it lacks files.
     """
     groups: dict[str | None, list[File]] = {}
     for version, file in zip(file_versions(page), page.files, strict=True):

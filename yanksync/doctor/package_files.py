@@ -30,7 +30,7 @@ _OTHERS = 0o077
 def place_checks(settings: Settings) -> Iterator[Check]:
     """Yield the checks of the places of copies.
 
-    There are none if files are not copied, or not to a directory.
+    There are some only if files are copied, and to a directory.
     """
     output, withheld = settings.mirror.output, settings.withheld
     if not (settings.copies_files and isinstance(output, Path) and isinstance(withheld, Path)):

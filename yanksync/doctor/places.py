@@ -39,7 +39,7 @@ _FIRST_RUN = (
     "run 'yanksync sync' to build the mirror; where bundles bring it, 'yanksync bundle apply'"
 )
 _SCARCE = FreeSpace(256 << 20, 10_000)
-_LATE = 3600.0  # seconds without a run that are no problem with any schedule
+_LATE = 3600.0  # seconds between runs that are fine with any schedule
 
 
 def output_checks(settings: Settings, status: Status, projects: int | None) -> Iterator[Check]:

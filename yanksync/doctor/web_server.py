@@ -78,7 +78,7 @@ def web_checks(settings: Settings, url: str) -> Iterator[Check]:
 def _published(settings: Settings) -> str | None:
     """Return a project that has a page in the output.
 
-    None if it has none, or is no directory.
+    None if it lacks one, or is no directory.
     """
     output = settings.mirror.output
     if not isinstance(output, Path):

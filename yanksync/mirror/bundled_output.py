@@ -1,4 +1,4 @@
-"""Refuses commands that cannot work with an output that bundles feed."""
+"""Refuses commands that cannot work with an output made of bundles."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def refuse_to_follow(settings: Settings, state: State) -> None:
 def open_history(settings: Settings, path: Path) -> State:
     """Open the state to read pages and withdrawals.
 
-    Raises :class:`StateError`, also for an output that is made of bundles: these bring no history,
-    and an empty history would mean that nothing was withdrawn.
+    Raises :class:`StateError`, also for an output that is made of bundles. Bundles bring no
+    history. An empty history would mean that nothing was withdrawn.
     """
     state = State(path, create=False, read_only=True)
     try:

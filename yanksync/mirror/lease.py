@@ -61,7 +61,7 @@ class Clock(Protocol):
 
 
 class BootClock:
-    """A clock that is never set and does not stop in sleep."""
+    """A clock that goes on in sleep and is never set."""
 
     def now(self) -> float:
         boot = getattr(time, "CLOCK_BOOTTIME", None)
@@ -291,7 +291,7 @@ def _read(body: bytes, url: str) -> LeaseRecord:
 
 
 def read_record(bucket: BucketClient, key: str) -> LeaseRecord | None:
-    """Read the lease without taking it; None: there is none."""
+    """Read the lease, but do not take it; None: it is missing."""
     found = read_with_expiry(bucket, key)
     return None if found is None else found[0]
 

@@ -51,9 +51,9 @@ def open_mirror(
 ) -> Iterator[Mirror]:
     """Open the mirror for a run of ``command``, with the lock (R11).
 
-    With ``dry_run`` nothing is made that is not there: without a state database the run starts
-    from an empty one in memory. ``stopping`` is asked whether the run is to end at the next safe
-    point. ``clock`` counts the time of a lease, by default as the machine does. Raises
+    With ``dry_run`` nothing new is made. If there is no state database, the run starts from an
+    empty one in memory. ``stopping`` is asked whether the run is to end at the next safe point.
+    ``clock`` counts the time of a lease, by default as the machine does. Raises
     :class:`yanksync.core.errors.LockHeld`, :class:`yanksync.core.errors.StateError`,
     :class:`yanksync.core.errors.ConfigError`.
     """
@@ -87,7 +87,7 @@ def _noted(progress: Progress, state: State, held: RemoteState | None) -> Progre
         progress = LoggedProgress(progress)
     if held is not None:
         return NotedProgress(progress, held.note_progress)
-    if not state.path.name.startswith(":"):  # a dry run without a state has no lock
+    if not state.path.name.startswith(":"):  # a dry run that lacks a state has no lock
         progress = NotedProgress(progress, partial(note_progress, state.path))
     return progress
 
@@ -182,8 +182,8 @@ def any_package_store(settings: Settings) -> PackageStore:
 def resolve_upstream_url(settings: Settings, state: State, *, remember: bool = True) -> Settings:
     """Return ``settings`` with a missing upstream address filled in.
 
-    pip is asked in the first run, and its answer is kept: asking costs more than an empty pass, and
-    a mirror must not change its upstream when pip's configuration changes. ``PIP_INDEX_URL`` in the
+    pip is asked in the first run, and its answer is kept. Asking costs more than an empty pass. A
+    mirror must also keep its upstream when pip's configuration changes. ``PIP_INDEX_URL`` in the
     environment still counts. An address with credentials is not kept.
     """
     if settings.upstream.simple_url is not None:

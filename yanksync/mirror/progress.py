@@ -66,7 +66,7 @@ class LoggedProgress:
 class NotedProgress:
     """Shows progress, and records it for ``status`` in another shell.
 
-    A phase without steps is not noted, so an empty pass writes nothing.
+    Only a phase with steps is noted, so an empty pass writes nothing.
     """
 
     def __init__(self, shown: Progress, note: Callable[[str, int, int], None]) -> None:

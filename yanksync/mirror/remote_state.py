@@ -4,9 +4,9 @@ A run takes the lease (:mod:`yanksync.mirror.lease`) and fetches the state into 
 directory. It writes the output with conditions
 (:mod:`yanksync.output.object_storage.conditional_writes`). At its end it puts the state back, on
 the condition that the object still has the fetched ETag, and releases the lease. If a run dies in
-between, its lease must run out first, and the state is older than the output. So a run that takes
-over the lease, or finds neither lease nor state, first compares the output with the state
-(:mod:`yanksync.mirror.etag_comparison`).
+between, its lease must run out first, and the state is older than the output. So two kinds of run
+first compare the output with the state (:mod:`yanksync.mirror.etag_comparison`): one that takes
+over the lease, and one that finds neither lease nor state.
 
 An empty pass puts no state. The lease has the time of that pass, so that the next pass knows the
 lag.

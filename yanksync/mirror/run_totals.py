@@ -22,7 +22,7 @@ class RunTotals(Struct):
     files_hidden: int = 0
     files_copied: int = 0  # package files
     bytes_copied: int = 0
-    files_failed: int = 0  # package files that were not copied, or without metadata
+    files_failed: int = 0  # package files whose copy or metadata failed
     files_waiting: int = 0  # package files that a later pass copies
     limits: set[str] = field(default_factory=set)  # the keys that keep files from being copied
     files_unchosen: int = 0  # copies that left because the rules of [files] leave them out

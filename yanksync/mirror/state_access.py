@@ -152,7 +152,7 @@ def path_for_reading(settings: Settings) -> Iterator[Path]:
 def no_mirror(settings: Settings, path: Path) -> str | None:
     """Return why there is no mirror; None: there is one.
 
-    There is no mirror if there is neither a state at ``path`` nor a page.
+    There is a mirror if there is a state at ``path``, or a page.
     """
     state, output = settings.mirror.state, settings.mirror.output
     ask = not isinstance(state, Path)
@@ -170,7 +170,7 @@ def no_mirror(settings: Settings, path: Path) -> str | None:
 def _report_missing(settings: Settings, then: str = _BUILT_AGAIN, *, ask: bool = True) -> None:
     """Warn of a missing state if its output is there.
 
-    Without ``ask`` this asks no object storage, so that a command without network needs none.
+    It asks object storage only with ``ask``. So a command can do without the network.
     """
     if _has_pages(settings, ask=ask):
         mirror = settings.mirror

@@ -17,7 +17,7 @@ class FindingKind(StrEnum):
 
     MISSING = "missing"
     DIFFERENT = "different"  # other bytes than those that follow from the state
-    STALE = "stale"  # a compressed copy whose content is not that of its page
+    STALE = "stale"  # a compressed copy with other content than its page
     EXTRA = "extra"  # a name of yanksync's that the state does not know
     MODE = "mode"  # another mode than a new file or directory gets
     LEFTOVER = "leftover"  # a temporary file of a dead run

@@ -14,7 +14,7 @@ class PackageEntry(Struct, frozen=True):
 
     path: str  # below the output
     size: int  # bytes
-    problem: str | None = None  # why it cannot be read, or is not a copy
+    problem: str | None = None  # why it is unreadable, or not a copy
     is_file: bool = True  # False: a symbolic link, which is served instead
     wrong_mode: str | None = None
 
@@ -99,7 +99,7 @@ class PackageStore(Protocol):
         """Yield a withheld copy's bytes. Raises :class:`OSError`, also for a link."""
 
     def lacking(self, paths: Iterable[str]) -> set[str]:
-        """Return those of ``paths`` whose copies are neither served nor withheld."""
+        """Return those of ``paths`` that lack a served or withheld copy."""
 
     def packages(self) -> Iterator[str]:
         """Yield the paths of files below ``packages/``, without received ones."""

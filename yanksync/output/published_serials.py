@@ -14,7 +14,7 @@ LARGEST = 128 << 20
 """Bytes of a published page that are read at the most; as much as is taken of upstream's."""
 
 HEAD = 512
-"""Bytes of a JSON form that hold its ``meta``, in pages that yanksync or bandersnatch wrote."""
+"""Bytes of a JSON form that hold its ``meta``, in pages of yanksync or bandersnatch."""
 
 # Compiled when they are used, because most commands need none. Digits at the very end may be cut
 # off, so they are no serial.

@@ -64,7 +64,7 @@ def obsolete_list_files(forms: Sequence[ListForm]) -> tuple[str, ...]:
 class PublishedList(Struct, frozen=True):
     """The list of projects that is published."""
 
-    serial: int | None  # None: the list has none, or there is no list
+    serial: int | None  # None: there is no list, or it lacks one
     stamp: str  # identifies this list at little cost; empty: there is no list
 
 

@@ -94,11 +94,11 @@ class Metric(Struct, frozen=True):
 
     name: str  # without the prefix
     kind: str
-    samples: tuple[tuple[str, float | None], ...]  # None: not known, and not written
+    samples: tuple[tuple[str, float | None], ...]  # None: unknown, and left out
 
 
 def format_metrics(families: Iterable[Metric]) -> str:
-    """Return the whole file, without metrics that have no value."""
+    """Return the whole file. Metrics that lack a value are left out."""
     return "".join(line + "\n" for family in families for line in _lines(family))
 
 
@@ -223,5 +223,5 @@ def write_metrics_file(path: Path, content: str) -> None:
     This does not wait for the disk, because after a power cut the next pass writes the file again.
     Raises :class:`OSError`.
     """
-    # The temporary name does not end in .prom, because the exporter must not read it.
+    # The temporary name has another ending than .prom, because the exporter must not read it.
     atomic_files.write_atomically(path, f".{path.name}.tmp", [content], lasting=False)

@@ -1,7 +1,7 @@
 """Reports each pass: a file for Prometheus, and a ping.
 
-A failure here never makes a pass fail. A pass that finds the lock taken reports nothing, because
-the run that has the lock reports.
+A failure here never makes a pass fail. A pass that finds the lock taken reports nothing. The run
+that has the lock reports.
 """
 
 from __future__ import annotations

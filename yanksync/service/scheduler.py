@@ -107,8 +107,8 @@ MakePass = Callable[[Settings, CurrentPass], int | None]
 class Service:
     """Passes on a schedule.
 
-    :param make_pass: makes one pass and returns its exit code, or None if no pass can be made
-        here; it raises nothing
+    :param make_pass: makes one pass and returns its exit code, or None if no pass can be made here.
+        It never raises.
     :param load: reads the configuration again. Raises :class:`yanksync.core.errors.ConfigError`.
     """
 
@@ -135,8 +135,8 @@ class Service:
 
         Returns whether everything in hand was finished.
 
-        If not, because a second signal came or upstream keeps a pass from ending, the caller must
-        end the process without waiting for threads. Everything that was recorded stays.
+        False: a second signal came, or upstream keeps a pass from ending. Then the caller must end
+        the process without waiting for threads. Everything that was recorded stays.
         """
         with _signals() as (inbox, self._outbox):
             self._scheduler.start()

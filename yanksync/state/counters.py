@@ -13,7 +13,7 @@ Labelled = tuple[str, str]
 class Counters:
     """The table ``counters``.
 
-    Without configured metrics, this table is not used.
+    This table is used only if metrics are configured.
     """
 
     def __init__(self, db: Database) -> None:

@@ -30,9 +30,9 @@ class Database:
     def __init__(self, path: Path, *, create: bool = True, read_only: bool = False) -> None:
         """Open ``path``, making or upgrading it when ``create``.
 
-        ``read_only``: only to read it. Raises :class:`StateError` if it is missing (and must not be
-        made), no database, damaged, made by a newer yanksync, or cannot be opened. Then it stays as
-        it was.
+        ``read_only``: only to read it. Raises :class:`StateError` if it is missing (and must
+        exist), is no database, is damaged, was made by a newer yanksync, or opening fails. Then it
+        stays as it was.
         """
         self.path = path
         self._depth = 0
@@ -233,9 +233,9 @@ def _wal(path: Path) -> Path:
 def _still(path: Path) -> str | None:
     """Return a read-only ``immutable`` URI, or None.
 
-    The URI is for a file without a WAL that this user cannot write. SQLite writes beside a database
-    even to read it. But without a WAL no process has it open, so it can be read like a file that
-    never changes. So a monitor needs no right to write.
+    The URI is for a file without a WAL that this user may only read. SQLite writes beside a
+    database even to read it. No process has it open if the WAL is missing. So it can be read
+    like a file that stays the same. So a monitor needs no right to write.
     """
     if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
         return None

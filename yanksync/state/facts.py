@@ -19,8 +19,10 @@ OTHER_EPOCH = -1
 """As :attr:`Recovery.serial`: the output is of an upstream that was put back since."""
 
 UNREAD, READ = "unread", "read"
-"""As :attr:`Recovery.phase`: the output may be newer than the state, and upstream is still to be
-read to its end; it was read, and only pending projects may still be newer in the output."""
+"""As :attr:`Recovery.phase`. In both, the output may be newer than the state.
+
+UNREAD: upstream is still to be read to its end. READ: upstream was read to its end, and only
+pending projects may still be newer in the output."""
 
 NO_SERIAL = -1
 """As :attr:`PublishedListRecord.serial_writing`: a list without a serial is being written."""
@@ -62,7 +64,7 @@ class PublishedListRecord(Struct, frozen=True, rename=lambda field: f"list_{fiel
 
 _RECOVERY = {"serial": "tree_serial", "phase": "catching_up", "survey_due": "unstocked"}
 UNCHECKED, CHECKED = "unchecked", "checked"
-"""Copies of an output that is not as the state left it: are those that the state has there? Once
+"""Copies of an output that is not as the state left it: are they those of the state? Once
 they are known to be, others may be there, too."""
 
 

@@ -147,7 +147,7 @@ class ListImport:
     ) -> list[NormalizedName]:
         """Mark the held projects that this list newly omits; return them.
 
-        A list that is older than the held page of a project says nothing about it, and quarantined
+        A list that is older than the held page of a project says nothing about it. Quarantined
         projects are never listed. An ``empty`` list is noted as if it were older than everything:
         it is a reason to fetch pages, but no evidence (R7).
         """

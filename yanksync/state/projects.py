@@ -244,7 +244,7 @@ class Projects:
     def other_published(self, names: Sequence[str], limit: int) -> list[NormalizedName]:
         """Return up to ``limit`` other published projects.
 
-        They are not removed, and not among ``names``.
+        Removed projects and those of ``names`` are left out.
         """
         rows = self._db.execute(
             """SELECT name FROM projects WHERE presence <> 'gone' AND json_digest IS NOT NULL

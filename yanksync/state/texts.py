@@ -1,6 +1,6 @@
 """Encodes texts for the state.
 
-Texts of SQLite can have neither NUL nor lone surrogates.
+Texts of SQLite cannot have NUL or lone surrogates.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Step 0: compares configuration and output with the state.
 
-After a change of policy the pages that it concerns become unpublished, which costs no request. A
+After a change of policy the pages that it concerns become unpublished. That costs no request. A
 state that is older than the output no longer trusts its facts about the output.
 """
 

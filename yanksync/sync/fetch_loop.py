@@ -319,8 +319,8 @@ def _due(mirror: Mirror, now: float) -> list[FetchTask]:
     elapsed = 0.0 if last is None else max(now - last, 0.0)
     limit = recheck_budget(state.projects.published(), elapsed, days)
     # Projects that are behind are fetched once a day. They share the pass's part with the recheck,
-    # so that neither kind waits for the other for ever. They are fetched even without a recheck,
-    # and when nothing is published.
+    # so that neither kind waits for the other for ever. They are fetched in all cases, even
+    # if there is no recheck or published page.
     left = state.fetch_queue.take_behind(mirror.run, now, max(limit // 2, 1))
     names = (
         state.projects.due_for_recheck(now, horizon, limit - len(left)) if limit > len(left) else []
@@ -331,7 +331,7 @@ def _due(mirror: Mirror, now: float) -> list[FetchTask]:
 def _unanswered(fetch_round: _FetchRound) -> UpstreamError | None:
     """Return the message of an outage.
 
-    There was no journal, and no page was answered.
+    There was no journal, and every request for a page failed.
     """
     mirror = fetch_round.mirror
     if (

@@ -1,8 +1,8 @@
 """Writes the form for followers beside pages whose removal a guard holds.
 
-Such a page stays as it was published and is not rendered again, because upstream no longer has it.
-But a program that follows this mirror treats a listed project without that form as deleted. So the
-form is made from the page in the output.
+Such a page stays as it was published. Upstream no longer has it. So it is never rendered again. But
+a follower of this mirror treats a listed project as deleted if it lacks that form. So the form is
+made from the page in the output.
 """
 
 from __future__ import annotations

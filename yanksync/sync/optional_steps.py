@@ -52,8 +52,8 @@ def take_out_copies(mirror: Mirror) -> None:
 def withdraw_what_can_go(mirror: Mirror, failure: PublishError) -> None:
     """Follow upstream's withdrawals if the output accepts no page.
 
-    This is not for object storage, which is never full but may be unreachable, and each try could
-    take minutes.
+    This leaves out object storage. That is never full, but it may be unreachable, and each try
+    could take minutes.
     """
     if not isinstance(mirror.settings.mirror.output, Path):
         return

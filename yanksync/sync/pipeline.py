@@ -77,8 +77,8 @@ def run_pass(mirror: Mirror, request: PassRequest | None = None) -> ExitCode:
     """Make one pass; return its exit code.
 
     Raises :class:`yanksync.core.errors.YanksyncError` only if no pass is possible, because the
-    state or the output cannot be used. Everything that was recorded before that is safe, and the
-    next pass goes on with it.
+    state or the output is unusable. Everything recorded before that is safe, and the next pass goes
+    on with it.
     """
     try:
         request = request or PassRequest()

@@ -231,7 +231,7 @@ def _wanted(
 ) -> Iterator[PublishTask]:
     """Yield each project as it must be published.
 
-    A project that cannot be read does not stop the others.
+    If one project is unreadable, the others go on.
     """
     lost = mirror.state.lost_files.by_project([one.id for one in queued if one.id not in pages])
     for one in queued:

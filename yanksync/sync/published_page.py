@@ -143,8 +143,9 @@ def render_forms(mirror: Mirror, page: Page, copies: Sequence[PackageFile] = ())
 def for_followers(page: Page, copies: Sequence[PackageFile]) -> Page:
     """Return a page with upstream's addresses: followers download from there.
 
-    Files without such an address are left out. These are files that upstream no longer has, and
-    files of a page that was read from the output, if the state knows no copy of them.
+    Files without such an address are left out. There are two kinds: files that upstream no longer
+    has, and files of a page from the output. The second kind is left out only if the state knows no
+    copy.
     """
     if not copies and all("://" in file.url for file in page.files):
         return page

@@ -324,7 +324,7 @@ class _Recorder:
                 low=BEFORE_ALL if low is None and not first else low,
                 high=page.serial,
                 changes=tuple(some),
-                # Once is enough, unless the page yanks files without a version.
+                # Once is enough, unless the page yanks files that lack a version.
                 reasons=reasons if low == since or _yank_unversioned(some) else (),
                 hidden=hidden if some else None,
             )

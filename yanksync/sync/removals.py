@@ -67,8 +67,8 @@ def publish_removals(mirror: Mirror) -> None:
 def hold_excess_removals(mirror: Mirror) -> list[int] | None:
     """Hold removals above the guards' limits, and release the others.
 
-    Returns the projects to publish without their lost files. None: there is nothing to judge, and
-    nothing is approved.
+    Returns the projects to publish without their lost files. None: there is nothing to judge or to
+    approve.
     """
     state = mirror.state
     for reason in _JUDGED:
@@ -127,7 +127,7 @@ def _is_everything(mirror: Mirror, lossy: frozenset[int]) -> bool:
 def _keeps_files(mirror: Mirror, project: int) -> bool:
     (row,) = mirror.state.projects.by_id([project])
     if row.is_only_published:
-        return True  # the state does not know its page, so no loss is known
+        return True  # the state lacks its page, so no loss is known
     lost = [
         one for one in mirror.state.lost_files.one(project) if not (one.vanished and one.confirmed)
     ]

@@ -27,7 +27,7 @@ def run_child(
     Returns when it ends with 0.
 
     After ``seconds`` it is killed, with everything that it has started. Its input and output are
-    files, so that a command that does not read, or never stops writing, costs no memory. Raises
+    files. So the command costs no memory, even if it ignores its input or writes for ever. Raises
     :class:`DeliveryError`, with the last line that it wrote.
     """
     with _file(lines) as stdin, _file(()) as output:

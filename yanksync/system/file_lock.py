@@ -70,8 +70,8 @@ def lock(state: Path, command: str = "") -> Iterator[None]:
     """Hold the lock of the mirror with ``state`` for ``command``.
 
     The file stays when the lock is released: after a deletion two runs could have two locks of one
-    name. Raises :class:`LockHeld` at once if another run has it, and :class:`StateError` if the
-    file cannot be made or its file system has no locks.
+    name. Raises :class:`LockHeld` at once if another run has it. Raises :class:`StateError` if the
+    file cannot be made or its file system lacks locks.
     """
     path = lock_path(state)
     try:
@@ -115,7 +115,7 @@ def note_progress(state: Path, phase: str, done: int, total: int) -> None:
 
     :func:`holder` reads it.
 
-    If it cannot be written, the run goes on without it.
+    If writing fails, the run goes on without it.
     """
     with suppress(OSError):
         descriptor = os.open(lock_path(state), os.O_RDWR | _SAFE)

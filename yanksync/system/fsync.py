@@ -81,7 +81,7 @@ def unsynced(error: OSError) -> str:
 def _whole(root: str) -> bool:
     """Sync the file system of ``root``.
 
-    False where the system cannot do that.
+    Returns False if the system cannot do it.
     """
     call = _syncfs()
     if call is None:
@@ -103,7 +103,7 @@ def _syncfs() -> Callable[[int], int] | None:
 def _libc() -> Any:
     """Return Linux's C library.
 
-    None where there is none that can be called.
+    None if no such library can be called.
     """
     if not sys.platform.startswith("linux"):
         return None

@@ -38,7 +38,7 @@ class NoRedirectSession(requests.Session):
 class PostThread(threading.Thread):
     """One attempt in a daemon thread.
 
-    So a receiver that never answers cannot keep the program from ending.
+    So the program can always end, even if a receiver never answers.
     """
 
     def __init__(self, url: str, body: bytes, headers: Mapping[str, str], seconds: float) -> None:

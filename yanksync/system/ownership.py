@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def ownership_hint(path: Path) -> str:
-    """Return who owns ``path``, and who runs this process.
+    """Return the owner of ``path`` and the user of this process.
 
     If there is no ``path``, the nearest directory above counts.
 

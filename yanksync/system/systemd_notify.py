@@ -1,6 +1,6 @@
 """Reports the status of the service to systemd.
 
-It sends one datagram, as sd_notify(3) describes. Outside systemd ``NOTIFY_SOCKET`` is not set, and
+It sends one datagram, as sd_notify(3) describes. Outside systemd ``NOTIFY_SOCKET`` is unset, and
 nothing is sent.
 """
 

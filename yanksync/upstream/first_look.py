@@ -1,6 +1,6 @@
 """Reads the beginning of an answer.
 
-That is enough to know what is at an address, and which server answers.
+That is enough to know what is at an address, and to know the server.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _head(response: requests.Response, timeout: float) -> bytes:
         head += piece
     if response.headers.get("Content-Encoding", "identity") == "identity":
         return head
-    with suppress(zlib.error):  # it was not asked for, and may not be gzip
+    with suppress(zlib.error):  # upstream compressed it unasked, and it may not be gzip
         return zlib.decompressobj(47).decompress(head, _MOST)
     return b""
 

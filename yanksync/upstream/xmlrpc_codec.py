@@ -42,7 +42,7 @@ def decode_response(body: bytes) -> XmlRpcResponse:
     """Return what a response says.
 
     Raises:
-        InvalidXmlRpc: it is none, or has a document type, which XML-RPC never needs.
+        InvalidXmlRpc: it is none, or has a document type. XML-RPC never needs one.
     """
     from xml.parsers import expat  # most passes do without (see xmlrpc_rows)
 

@@ -47,7 +47,7 @@ def parse_rows(body: bytes, limit: int) -> list[JournalRow] | None:
     """
     if len(body) > _USUAL or not body.startswith(_HEAD):
         return None
-    if body == _HEAD + _TAIL:  # start-up: most passes find no row, and need no expression for rows
+    if body == _HEAD + _TAIL:  # start-up: most passes find no row; skip the expression for rows
         return []
     if len(body.translate(None, _CONTROL)) < len(body) or re.search(_UNKNOWN_ENTITY, body):
         return None
@@ -60,7 +60,7 @@ def parse_rows(body: bytes, limit: int) -> list[JournalRow] | None:
             name, version, timestamp, action, serial = row.groups()
             rows.append((texts[name], texts[version], int(timestamp), texts[action], int(serial)))
             at = row.end()
-    except ValueError:  # no UTF-8, or no character of XML's
+    except ValueError:  # invalid UTF-8, or a character that XML forbids
         return None
     complete = len(rows) > limit or (body.endswith(_TAIL) and at + len(_TAIL) == len(body))
     return rows if complete else None

@@ -18,7 +18,7 @@ def judge_file(
     """Return what is wrong with a file, or None.
 
     ``size`` is the right one, if it is known. ``read`` reads the file and returns what is wrong
-    with its bytes; without it the file is not read.
+    with its bytes. If it is None, the file stays unread.
     """
     if entry is None:
         return FindingKind.MISSING, None

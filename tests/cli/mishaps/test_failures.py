@@ -102,7 +102,7 @@ def test_each_failure_is_one_line_of_json(troubled: Cli, upstream: FakeUpstream)
     told = Counter(json.loads(line).get("project") for line in done.err.splitlines())
     assert told["blocked"] == told["stuck"] == 1 and None not in told
     assert max(told.values()) == 1
-    # One that cannot be written keeps nobody else waiting, not even as the only one left.
+    # One that cannot be written keeps the others going, even if it is the only one left.
     fine = json.loads((troubled.output / "simple/fine/index.v1_json").read_bytes())
     assert [file["yanked"] for file in fine["files"]] == ["bad", "as well"]
 

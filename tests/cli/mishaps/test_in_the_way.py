@@ -1,4 +1,8 @@
-"""Something else stands where a file or a directory of ours belongs: what, where, what to do."""
+"""Checks reports of something in the way.
+
+It stands in the place of a file or a directory of ours. The reports say what, where, and what to
+do.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals, two runs at once, a reader that goes away, and a state that is not what it should be."""
+"""Checks signals, parallel runs, a lost reader and a wrong state."""
 
 from __future__ import annotations
 

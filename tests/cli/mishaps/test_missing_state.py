@@ -1,4 +1,7 @@
-"""A state that is missing beside an output: every command that opens the state reports it."""
+"""Checks the reports of a missing state.
+
+The output is there. Every command that opens the state reports it.
+"""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Dropped(Cli):
 
 @pytest.fixture
 def roots(where: Path, served: Served) -> Cli:
-    """A mirror that root built, in a directory that all may write."""
+    """A mirror that root built, in a directory writable by all."""
     where.chmod(0o777)
     made = Cli(where, served.simple_url)
     assert made("sync").silent

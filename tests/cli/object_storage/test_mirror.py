@@ -237,7 +237,7 @@ def test_a_bucket_that_is_not_there(mirror: Mirror, upstream: FakeUpstream) -> N
     advice = {"s3": "make the bucket first", "az": "make the container first"}
     assert f"{mirror.place.root}/" in done.err
     assert advice.get(mirror.place.scheme, "no bucket named") in done.err  # fake-gcs-server's words
-    assert upstream.requests == []  # nothing was asked for that could not be kept
+    assert upstream.requests == []  # it only asks for what it can keep
 
 
 def test_secrets_are_never_told(mirror: Mirror) -> None:
@@ -304,7 +304,10 @@ def test_without_the_client(mirror: Mirror) -> None:
 def test_pip_installs_from_plain_keys(
     tmp_path: Path, served: Served, upstream: FakeUpstream, motor: Server
 ) -> None:
-    """No index documents, no CDN: what the storage says to ``GET /simple/demo/`` is enough."""
+    """Install without index documents or a CDN.
+
+    What the storage says to ``GET /simple/demo/`` is enough.
+    """
     upstream.upload("real", "1.0", content=wheel("real", "1.0"))
     upstream.upload("real", "2.0", content=wheel("real", "2.0"))
     upstream.yank("real", "2.0", "broken")

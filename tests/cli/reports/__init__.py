@@ -1,1 +1,4 @@
-"""The commands that tell how a mirror is, and those that act on what they tell."""
+"""Checks the commands that tell how a mirror is.
+
+It also checks the commands that act on this.
+"""

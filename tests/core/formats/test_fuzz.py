@@ -67,7 +67,7 @@ LIST_JSON = json.dumps(
 LIST_HTML = b'<!DOCTYPE html><a href="/simple/foo-bar/">Foo.Bar</a><a href="demo/">demo</a>'
 ROWS = [["demo", "1.0", 1_700_000_000, "yank release", 5], ["x", None, 1, "create", 6]]
 
-# What a damaged document is made of: pieces that mean something, and bytes that mean nothing.
+# What a damaged document is made of: pieces with a meaning, and bytes with none.
 PIECES = [
     *(b'"', b"{", b"}", b"[", b"]", b",", b":", b"null", b"true", b"false", b"0", b"-1", b"1e999"),
     *(b"\\ud800", b"\\u0000", b"\xff\xfe", b"\xed\xa0\x80", b"NaN", b"9" * 400, b'"": ""'),

@@ -1,4 +1,7 @@
-"""Which files the rules of ``[files]`` choose, and which rule leaves the others out."""
+"""Checks which files the rules of ``[files]`` choose.
+
+It also checks which rule leaves out the others.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The files that a page takes away: what stays published, with which mark, and for how long."""
+"""Checks the files that a page takes away.
+
+What stays published, with which mark, and for how long.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Whole passes whose downloads fail, are limited, or were done by a run that died."""
+"""Checks whole passes with troubled downloads.
+
+They fail, are limited, or come from a run that died.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mirror that begins to copy files, and one that ends it."""
+"""A mirror begins to copy files, or ends it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Random histories of a mirror that copies files, which must end up equal to upstream.
+"""Runs random histories of a mirror that copies files.
 
-``YANKSYNC_HISTORIES`` and ``YANKSYNC_STEPS`` are as for the histories without files.
+Each must end up equal to upstream. ``YANKSYNC_HISTORIES`` and ``YANKSYNC_STEPS`` are as for the
+histories without files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Whole passes of a mirror that keeps copies of files which upstream removed."""
+"""Checks passes of a mirror that keeps copies.
+
+Upstream has removed the files.
+"""
 
 from __future__ import annotations
 

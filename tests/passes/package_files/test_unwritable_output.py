@@ -165,7 +165,7 @@ def test_what_a_read_only_output_still_serves_is_told(
 
 @pytest.fixture
 def plain(served: Served, tmp_path: Path) -> World:
-    """A mirror of an upstream without serials and without a journal."""
+    """A mirror of an upstream that lacks serials and a journal."""
     flags = {"mirror_files": "copy", "mirror_projects": ["demo", "other"]}
     world = World(served, tmp_path, disk=True, **flags)
     world.up.page_serials = world.up.list_serials = False

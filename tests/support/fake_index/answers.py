@@ -94,7 +94,7 @@ def altered(reply: Reply, fault: Fault | None) -> Reply:
 
 
 def negotiated(upstream: Repository, accept: str) -> Form:
-    """Choose a form as Warehouse does: never 406, HTML for what it cannot match."""
+    """Choose a form as Warehouse does: never 406; HTML if nothing fits."""
     if upstream.html_only:
         return Form.TEXT_HTML
     if upstream.json_only:
@@ -111,7 +111,7 @@ def _media_range(part: str) -> tuple[str, float]:
     for param in params:
         name, _, value = param.partition("=")
         if name.strip().lower() != "q":
-            return "", 0.0  # offers have no parameters, so such a range matches none of them
+            return "", 0.0  # offers lack parameters, so such a range matches none of them
         try:
             quality = float(value)
         except ValueError:

@@ -81,7 +81,7 @@ class Cdn(Switchboard):
                 held.clear()
 
     def purge(self, key: str, action: str | None) -> None:
-        """Drop what :attr:`cdn` keeps of a project, unless ``action`` purges nothing."""
+        """Drop what :attr:`cdn` keeps of a project, if ``action`` purges it."""
         if _NO_PURGE.match(action or "") is None:
             self._edge.pop(key, None)
 

@@ -72,7 +72,10 @@ class Fault:
 
     @classmethod
     def maintenance(cls) -> Fault:
-        """Answer 200 with an HTML page that is no list, no page and no XML-RPC."""
+        """Answer 200 with an unrelated HTML page.
+
+        It is not a list, a page or XML-RPC.
+        """
         return cls.body(MAINTENANCE, "text/html; charset=UTF-8")
 
     @classmethod
@@ -119,7 +122,10 @@ class Fault:
 
     @classmethod
     def garbage(cls) -> Fault:
-        """Send the right headers with bytes that are neither JSON, HTML, XML nor UTF-8."""
+        """Send the right headers with wrong bytes.
+
+        The bytes are invalid as JSON, HTML, XML and UTF-8.
+        """
         return cls(Kind.GARBAGE)
 
     @classmethod

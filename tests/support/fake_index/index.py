@@ -112,7 +112,10 @@ class FakeUpstream(Repository):
     def yank_file(
         self, name: str, filename: str, reason: str | None = "", *, row: bool = False
     ) -> int:
-        """Yank one file (None: unyank it), as no Warehouse does; without a row unless asked."""
+        """Yank one file (None: unyank it), unlike Warehouse.
+
+        There is a row only if asked.
+        """
         with self.lock:
             key, project = self._require(name)
             file = self._file(project, filename)
@@ -168,7 +171,7 @@ class FakeUpstream(Repository):
         return self._quarantine(name, version, False, "release quarantine cleared")
 
     def archive(self, name: str) -> int:
-        """Archive a project: the page changes, but there is no row and no serial."""
+        """Archive a project: the page changes, with no row or serial."""
         return self.set_status(name, "archived")
 
     def unarchive(self, name: str) -> int:

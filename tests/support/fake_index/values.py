@@ -18,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 
 
 class Refused(ValueError):
-    """Upstream refuses this; nothing changed and no row was written."""
+    """Upstream refuses this, changes nothing and writes no row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class FileYank:
-    """A file's own mark, where an upstream that is no Warehouse yanks single files."""
+    """Holds a file's own mark.
+
+    An upstream that is no Warehouse yanks single files.
+    """
 
     reason: str | None  # None: not yanked, whatever the release says
 

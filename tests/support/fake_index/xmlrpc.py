@@ -40,7 +40,7 @@ class Call:
 
 
 def answer(upstream: Repository, call: Call) -> tuple[str, list[tuple[str, str]]]:
-    """Return the XML that answers ``call``, and the headers that go with it."""
+    """Return the XML that answers ``call``, and the headers for it."""
     if call.method is None:
         return fault(-32700, "parse error; not well formed"), []
     if call.method in _REMOVED:

@@ -107,7 +107,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Start:
-    """What to start: ``yanksync ARGS``, as a fork where that does the same as an interpreter."""
+    """Says what to start: ``yanksync ARGS``.
+
+    It is a fork if the fork does the same as an interpreter.
+    """
 
     args: tuple[str, ...]
     where: Path

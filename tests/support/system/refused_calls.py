@@ -1,7 +1,8 @@
-"""A file system that refuses some calls: a process whose standard library fails as it would there.
+"""Simulates a file system that refuses some calls.
 
-Mounts that behave so (NFS without locks, SMB, drvfs, some of FUSE) need a kernel, a server and
-root. What yanksync sees of them is the error of a call, so that is what is made here.
+In a process, the standard library fails as it would there. Mounts that behave so (NFS without
+locks, SMB, drvfs, some of FUSE) need a kernel, a server and root. What yanksync sees of them is the
+error of a call, so that is what is made here.
 """
 
 from __future__ import annotations

@@ -156,7 +156,7 @@ def test_a_name_that_upstream_has_replaces_another_at_once(named: World) -> None
 
 
 def test_a_new_name_that_upstream_cannot_be_asked_for_waits(named: World) -> None:
-    """Whether it is misspelt is not known yet: nothing goes, and nobody need approve it."""
+    """It may be misspelt: everything stays, and no approval is needed."""
     named.up.upload("new", "1.0")
     named.up.fail("^/simple/new/", Fault.status(500), times=None)
     named.configure(mirror_projects=["new", "other", "third"])

@@ -126,7 +126,10 @@ def test_an_outage_at_the_new_address_is_no_other_index(world: World, second: Se
 def test_another_address_of_the_same_journal_loses_nothing_where_nothing_is_held(
     world: World, second: Served, projects: list[str]
 ) -> None:
-    """No entry is left out, and no page of before the removal comes back."""
+    """Keep all entries.
+
+    No page of before the removal comes back.
+    """
     world.up.upload("third", "1.0")
     world.configure(mirror_projects=projects)
     world.started("demo")

@@ -271,7 +271,7 @@ def test_a_command_gets_paths(served: Served, where: Path) -> None:
     assert out.read_text().splitlines() == paths("demo/", "")
     out.unlink()
     assert world.sync() == DONE
-    assert not out.exists()  # with nothing to tell, it is not run
+    assert not out.exists()  # it runs only if there is something to tell
 
 
 def test_a_command_that_fails_is_run_again(served: Served, where: Path) -> None:

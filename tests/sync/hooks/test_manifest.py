@@ -137,7 +137,7 @@ def test_one_that_cannot_be_written_is_written_later(world: World) -> None:
 
 
 def follow(world: World, copy: Path, seen: set[Path]) -> None:
-    """Do to ``copy`` what the manifests say that were not seen before, with nothing but them."""
+    """Do to ``copy`` what the new manifests say, with only those."""
     out = world.where / "out"
     for path in found(world):
         for line in read(path) if path not in seen else ():

@@ -340,7 +340,7 @@ def test_the_floor_of_free_space_is_kept(site: Site, size: int | None) -> None:
 
 
 def test_a_long_file_takes_no_more_memory(site: Site) -> None:
-    """Neither as it comes, nor as its part is read again."""
+    """That holds as it comes, and as its part is read again."""
     piece, half = bytes(1 << 20), 24
     size, found = 2 * half << 20, hashlib.sha256()
     for _ in range(2 * half):

@@ -259,7 +259,7 @@ class ByHttpClient:
         self.headers = {
             name.lower(): ", ".join(response.headers.get_all(name, [])) for name in response.headers
         }
-        # No other body counts; that of a 304 http.client reads in chunks where it has none.
+        # Other bodies do not count. A 304 lacks one, but http.client reads it in chunks.
         self.body = response.read() if self.status in (200, 404) else b""
         self.starved = stream.starved
         self.left = stream.getvalue()[stream.tell() :]

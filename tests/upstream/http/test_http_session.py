@@ -351,7 +351,7 @@ def test_a_bomb_is_not_unpacked(session: Asking) -> None:
 
 
 def endless(packed: bool) -> Iterator[bytes]:
-    """Yield an answer that says nothing of its length and never ends."""
+    """Yield an endless answer that gives no length."""
     engine = zlib.compressobj(wbits=31)
     coding = "Content-Encoding: gzip\r\n" if packed else ""
     yield f"HTTP/1.1 200 OK\r\n{coding}Connection: close\r\n\r\n".encode()

@@ -96,7 +96,7 @@ def packed(body: bytes) -> bytes:
 
 
 def named(head: str) -> bytes:
-    """Return an answer that tells which question it is for."""
+    """Return an answer that names the question it is for."""
     return reply(head.split(" ", 2)[1].encode())
 
 

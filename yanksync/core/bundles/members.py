@@ -45,7 +45,7 @@ _FIXED = {
 }
 _PACKAGE = re.compile(rf"{layout.PACKAGES}/[0-9a-f]{{2}}/[0-9a-f]{{2}}/[0-9a-f]{{60}}/([^/]+)")
 # No dot at the beginning: temporary files and the names of parent directories begin with one.
-# No surrogates: they stand for bytes that are no text.
+# Surrogates are refused: they stand for bytes that are no text.
 _FILENAME = re.compile(r"[^.\-/\\\x00-\x1f\x7f\ud800-\udfff][^/\\\x00-\x1f\x7f\ud800-\udfff]*")
 _LONGEST = 255  # bytes of a name
 

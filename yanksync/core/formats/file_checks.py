@@ -18,8 +18,8 @@ from yanksync.core.urls import is_loopback
 
 _PLAIN_NAME = re.compile(r"[A-HJ-Za-hj-z0-9_][\w.+!~-]{0,240}\.(?:whl|tar\.gz|zip|egg)\Z", re.ASCII)
 _BAD_IN_NAME = re.compile(r"[\x00-\x1f\x7f/\\:\ud800-\udfff]")
-# The extensions that PyPI has ever accepted, or that pip and uv unpack. The last is from PEP 825, a
-# draft.
+# These are the extensions that PyPI has ever accepted. Others are here because pip and uv unpack
+# them. The last is from PEP 825, a draft.
 _DISTRIBUTION = re.compile(
     r"(?:\.(?:whl|egg|zip|exe|msi|rpm|deb|dmg|tar|t(?:ar\.)?(?:gz|bz2?|xz|lz|lzma|zst|z))"
     r"|-variants\.json)\Z",

@@ -113,7 +113,7 @@ def _status(wire: WirePage, warnings: PageWarnings) -> tuple[str, str | None]:
     if reason is not None and not isinstance(reason, str):
         warnings.add("the reason of the project status is no text")
         reason = None
-    # An empty reason is the same as none: both say nothing (PEP 792).
+    # An empty reason is the same as a missing one: neither says anything (PEP 792).
     return status or ProjectStatus.ACTIVE, reason or None
 
 

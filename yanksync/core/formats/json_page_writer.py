@@ -115,7 +115,7 @@ def _file(file: File, sized: bool) -> _File:
         UNSET if file.size is None or not sized else file.size,
         UNSET if file.upload_time is None else file.upload_time,
         file.url,
-        # Never "": pip treats it as not yanked. Never null: uv rejects the page.
+        # Never "": pip treats it as unyanked. Never null: uv rejects the page.
         False if yank is None else True if yank.reason == "" else yank.reason,
     )
 

@@ -69,8 +69,8 @@ class _Document(Struct):
 def render_document(page: Page) -> bytes:
     """Return the document of an offered page (:func:`yanksync.core.policies.yanked.offered_page`).
 
-    A file without a version is listed under ``""``, so that neither the file nor its mark is lost.
-    Versions without files have an empty list. Texts are exact, as in the page's JSON form.
+    A file without a version is listed under ``""``. So the file and its mark are kept. Versions
+    without files have an empty list. Texts are exact, as in the page's JSON form.
     """
     groups = {version or "": files for version, files in files_by_version(page)}
     versions = sorted({*groups, *(page.versions or ())}, key=sort_key)

@@ -36,8 +36,8 @@ def is_json(content_type: str) -> bool:
     """Return whether an answer of this type is read as JSON.
 
     Raises:
-        InvalidDocument: the type is not of the Simple API; ``application/json`` is not
-            (PEP 691).
+        InvalidDocument: the type is not of the Simple API. One example is ``application/json`` (PEP
+            691).
     """
     kind = content_type.partition(";")[0].strip().lower()
     if kind == _JSON:

@@ -167,7 +167,7 @@ def _checked(row: _LooseRow) -> _Row:
 def _decoded(part: bytes) -> list[_Row]:
     """Return rows.
 
-    Raises ValueError: a number in one is none, or it is no JSON.
+    Raises ValueError: a number in one is invalid, or the bytes are not JSON.
     """
     try:
         return [(row.name, row.last_serial, row.revision) for row in _ROWS_DECODER.decode(part)]

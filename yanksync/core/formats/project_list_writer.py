@@ -97,7 +97,7 @@ def json_rows(projects: Iterable[ListedProject], serial: int | None) -> Iterator
 def serial_rows(rows: Callable[[], Iterable[ListedProject]]) -> Iterator[bytes]:
     """Yield the serials by name, as in shadowmire's ``local.json``.
 
-    ``rows`` returns fresh rows. Projects without a serial are left out: a follower could not tell
+    ``rows`` returns fresh rows. Only projects with a serial are listed: a follower needs it to see
     when they change.
     """
     head = "{"

@@ -48,7 +48,7 @@ class InvalidDocument(ValueError):
 
 
 class InvalidFile(ValueError):
-    """A file is not valid; the page is read without it."""
+    """A file is invalid; the page is read without it."""
 
 
 class PageWarnings:
@@ -119,7 +119,7 @@ class FileCollector:
         """Return the collected files, in upstream's order.
 
         Raises:
-            InvalidDocument: no file was valid; that must not read as "no files" (R7).
+            InvalidDocument: every file was invalid; that must not read as "no files" (R7).
         """
         files = tuple(self._files.values())
         if self._barred:
@@ -167,7 +167,7 @@ def check_api_version(value: object, warnings: PageWarnings) -> tuple[int, int]:
     """Return ``meta.api-version`` as two numbers; None means 1.0.
 
     Raises:
-        InvalidDocument: no ``Major.Minor``, or a major version that we do not know.
+        InvalidDocument: the ``Major.Minor`` is missing, or we do not know the major version.
     """
     if value is None:
         return (1, 0)
@@ -197,7 +197,7 @@ def check_serial(value: object) -> int | None:
     Other mirrors write strings. None means that there is none.
 
     Raises:
-        InvalidDocument: anything else; a serial that cannot be compared must not pass for "none".
+        InvalidDocument: anything else. It cannot be compared. So it must not pass for "none".
     """
     if value is None:
         return None

@@ -42,7 +42,7 @@ WITHDRAWALS = (
     LeaveCause.REPLACED,
     LeaveCause.HIDDEN,
 )
-"""Why a copy must not stay where its page cannot be written."""
+"""Why a copy must leave even if its page cannot be written."""
 
 
 class PackageFile(Struct, frozen=True, kw_only=True):
@@ -104,7 +104,7 @@ def metadata_hash(file: File) -> tuple[str, str] | None:
 def copy_changes(wanted: Iterable[File], copies: Sequence[PackageFile]) -> CopyChanges:
     """Return the changes after which ``wanted`` are the project's copies.
 
-    Files without a hash that can be checked are never copied.
+    Only files with a hash that can be checked are copied.
     """
     by_name: dict[str, list[PackageFile]] = {}
     for one in copies:

@@ -1,6 +1,6 @@
 """Decides which files stay although upstream removed them (pure).
 
-The cause of the removal decides, but it is not always known: the journal does not show whether an
+The cause of the removal decides, but it is not always known. The journal leaves open whether an
 owner or an administrator removed a file. Malware is removed early or after a quarantine, so such
 files are not kept.
 """

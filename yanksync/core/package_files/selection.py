@@ -1,7 +1,6 @@
 """Chooses files of a project by the rules of ``[files]`` (pure).
 
-The page leaves out the same files, so that an installer never picks a file that the mirror does not
-copy.
+The page leaves out the same files. So an installer only picks files that the mirror copies.
 """
 
 from __future__ import annotations

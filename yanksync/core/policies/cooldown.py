@@ -24,7 +24,7 @@ OLD = float("-inf")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_SECOND = 253402300799  # of the year 9999
 _NEIGHBOURS = 3600.0  # seconds between files of a release that become visible together
-_REMEMBERED = 2 * 86400.0  # seconds for which a file that became visible is remembered as such
+_REMEMBERED = 2 * 86400.0  # seconds for which a newly visible file is remembered as such
 
 
 class HiddenBy(StrEnum):

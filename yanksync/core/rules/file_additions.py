@@ -25,10 +25,10 @@ def with_page(
 ) -> FileTimes:
     """Return the times after ``page`` was recorded.
 
-    A file without an entry that no earlier page had was added now. For a file of the first page
-    only its upload-time counts, unless the project appeared while it was followed (``all_new``).
-    The same is true for files that vanish and come back. The page of a quarantined project shows no
-    files, so the next page counts as the first.
+    A file was added now if it has no entry and every earlier page lacked it. For a file of the
+    first page only its upload-time counts, unless the project appeared while it was followed
+    (``all_new``). The same is true for files that vanish and come back. The page of a quarantined
+    project shows no files, so the next page counts as the first.
     """
     if before is not None and before.quarantined and known.earliest is None:
         before = None

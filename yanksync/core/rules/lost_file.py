@@ -15,7 +15,7 @@ class LostFile(Struct, frozen=True, kw_only=True):
     version: str | None  # of the release that it belongs to
     low: int | None  # serial of the last page with it; None: upstream gives none
     since: float  # UTC seconds: when upstream's page first differed
-    run: int  # the pass that saw that
+    run: int  # the pass that saw the difference
     hashes: Hashes | None = None  # upstream's hashes for that name now; None: the file is gone
     confirmed: bool = (
         False  # a changed hash, or a loss that a later page confirmed: guards may judge it

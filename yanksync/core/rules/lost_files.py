@@ -1,14 +1,14 @@
 """Finds the files that a new page takes away (pure).
 
 A file that vanishes without a reason, or gets another hash, may be upstream's fault or an attack.
-Only such a file is held back: it stays as it was published, while everything else of the new page
-is published at once, yanks above all (rules R7 and R8).
+Only such a file is held back: it stays as it was published. Everything else of the new page is
+published at once, yanks above all (rules R7 and R8).
 
 If the hash of a file was in doubt, the file is remembered after it is no longer published. If it
 ever comes back with another hash than the published one, a person must approve that.
 
-Installers never saw a file that cooldown hides, so its removal needs no guard and takes effect at
-once. If only the journal has shown the removal so far, the file is withheld until a page shows it.
+Installers never saw a file that cooldown hides. So its removal takes effect at once, with no guard.
+If only the journal has shown the removal so far, the file is withheld until a page shows it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def find_lost_files(
         after: upstream's page now.
         events: the project's journal entries, oldest first, from below every ``low`` on.
         observation: when it is looked at.
-        hidden: files of ``before`` that the mirror did not offer; no guard keeps them.
+        hidden: files of ``before`` that the mirror did not offer. Guards do not keep them.
 
     A quarantined page explains every loss (PEP 792), and so do journal entries that remove the
     file, its release or its project. Such files are left out; hashes in doubt are remembered.

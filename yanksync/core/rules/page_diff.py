@@ -25,7 +25,7 @@ Reasons = tuple[tuple[str, str], ...]
 
 
 BEFORE_ALL = -1
-"""As the serial of the page before, where that had none: every entry may explain what differs."""
+"""As the serial of the page before, if it had none: then every entry may explain a difference."""
 
 
 class PendingDiff(Struct, frozen=True, kw_only=True):
@@ -185,8 +185,8 @@ def _yanks(before: Page, after: Page) -> Iterable[PageChange]:
         if file.filename in known and known[file.filename] != file.yanked:
             groups.setdefault((version, file.yanked), []).append(file.filename)
     for (version, yank), names in groups.items():
-        # Files without a version are no release. A change without a version and without files is
-        # about the whole project.
+        # Files that lack a version are no release. A change that has no version or files is about
+        # the whole project.
         whole = version is not None and len(marks[version]) == 1
         yield PageChange(
             action=HistoryAction.UNYANK if yank is None else HistoryAction.YANK,

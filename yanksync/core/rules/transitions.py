@@ -117,7 +117,7 @@ def _withdrawn_at_once(
     if (known.serial or 0) >= event.serial:
         return Effects()
     return Effects(
-        # Also for a project without a page: an older page must not bring files.
+        # Also if the project lacks a page: an older page must not bring files.
         quarantine=event.serial,
         # Its removal may be held, so this is not a removal.
         publish=PublishReason.PAGE if stands else publish,
@@ -137,7 +137,7 @@ def _removed(known: ProjectRow, *, explained: bool) -> Effects:
         presence=Presence.REMOVED,
         tombstone=tombstone,
         publish=_removal(explained=explained),
-        # A page that the state never had has no history.
+        # A page has no history if it is new to the state.
         history=HistoryAction.REMOVE if present and not by_journal else None,
         answered=True,
     )

@@ -71,7 +71,7 @@ class Unconfirmed(Struct, frozen=True):
 
 
 class NeverExisted(Struct, frozen=True):
-    """Upstream does not have the project, and never had."""
+    """Upstream has never had the project."""
 
 
 Verdict = Accept | Confirm | Removed | StaleAnswer | Unconfirmed | NeverExisted

@@ -76,8 +76,9 @@ def osv_records(
 ) -> Iterator[OsvRecord]:
     """Yield the records of a project from all its events, oldest first.
 
-    A release that is offered again keeps its record, which then counts as withdrawn. ``above``:
-    only the records of releases with an event after this cursor; no other can have changed.
+    A release that is offered again keeps its record. The record then counts as withdrawn.
+    ``above``: only the records of releases with an event after this cursor; no other can have
+    changed.
     """
     releases: dict[str | None, _Release] = {}
     changed: set[str | None] = set()
@@ -86,7 +87,7 @@ def osv_records(
             if event.cursor > above:
                 changed.add(version)
             if version is None and event.files:
-                continue  # files without a version: a pin cannot mean them
+                continue  # a pin cannot mean files that lack a version
             if _leaves_release(event):
                 continue
             if version not in releases:

@@ -20,7 +20,7 @@ class FileSystemRefusals:
         return bool(self._logged)
 
     def unsynced(self, error: OSError | None, what: str) -> None:
-        """Log that ``what`` cannot be synced; without an error do nothing."""
+        """Log that ``what`` cannot be synced, if there is an error."""
         if error is not None:
             self._log(
                 f"the file system cannot sync {what} ({error.strerror}). Pages are published all "
@@ -28,7 +28,7 @@ class FileSystemRefusals:
             )
 
     def undated(self, error: OSError | None) -> None:
-        """Log that times cannot be set; without an error do nothing."""
+        """Log that times cannot be set, if there is an error."""
         if error is not None:
             self._log(
                 f"the file system does not let the times of files be set ({error.strerror}). Pages "

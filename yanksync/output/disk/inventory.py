@@ -50,7 +50,7 @@ def read_directory(
 
 def umask() -> int:
     """Return the umask of this process."""
-    found = os.umask(0o077)  # there is no way to read it without setting it
+    found = os.umask(0o077)  # the only way to read it is to set it
     os.umask(found)
     return found
 

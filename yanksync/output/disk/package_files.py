@@ -103,7 +103,7 @@ class DiskPackages(PackageInspection):
         return chunks(self._kept(path))
 
     def lacking(self, paths: Iterable[str]) -> set[str]:
-        """Return those of ``paths`` whose copies are neither served nor withheld.
+        """Return those of ``paths`` that lack a served or withheld copy.
 
         What cannot be looked at counts as there.
         """

@@ -111,10 +111,10 @@ def stage_chunks(
 
 
 def _undated(one: StagedFiles, error: OSError, descriptor: int, temporary: str, final: str) -> None:
-    """Note that a file keeps its time, and whether that suffices (R12).
+    """Note that a file keeps its time, and if this suffices (R12).
 
-    On a share that is mounted for one user, a new file may belong to another user, and only that
-    user may set its time.
+    On a share that is mounted for one user, a new file may belong to another user. Only that user
+    may set its time.
     """
     if error.errno not in _REFUSALS:
         raise error

@@ -1,7 +1,7 @@
 """Publishing to a directory: temporary file, sync, rename, sync.
 
-Durability comes in batches: all temporary files of a batch reach the disk, then all renames happen,
-then their directories reach the disk, and only then does the state commit the digests.
+Durability comes in batches. First all temporary files of a batch reach the disk. Then all renames
+happen, and then their directories reach the disk. Only then does the state commit the digests.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class DiskStore(OtherFiles):
         return nullcontext()
 
     def forget_etags(self, etags: EtagTable, name: str, filenames: Iterable[str]) -> None:
-        """Forget nothing: files have no ETags."""
+        """Keep everything: files have no ETags."""
 
     def apply(self, operations: Sequence[Operation]) -> tuple[StoreFailure, ...]:
         """Do ``operations``, durably; return the failures."""

@@ -11,7 +11,7 @@ clients for Google and Azure escape the name, so no such object can be written o
 ETags always have quotes here, so that they can be compared: Azure gives them with quotes in headers
 and without quotes in listings. Google's condition for a put names the generation of the object
 instead of its ETag, and listings have no generations. So yanksync first asks for the generation
-that has the ETag, and the put has the condition that it is still the same.
+that has the ETag. The put has the condition that the generation is still the same.
 """
 
 from __future__ import annotations
@@ -176,9 +176,10 @@ class BucketClient:
         """Write an object in one step; return its ETag.
 
         ``match`` is the ETag that the object must have now. :data:`MUST_NOT_EXIST` means that it
-        must not exist, and None means no condition. Raises :class:`PreconditionFailed` if the
-        condition fails. If the object already has this ``body``, only the answer to this put was
-        lost, and nothing is raised. Raises :class:`ObjectStorageError`.
+        must not exist. None means that there is no condition. Raises
+        :class:`PreconditionFailed` if the condition fails. If the object already has this ``body``,
+        only the answer to this put was lost, and nothing is raised. Raises
+        :class:`ObjectStorageError`.
         """
         for left in range(RETRIES, -1, -1):
             try:

@@ -87,8 +87,10 @@ class RequestTimeouts(Struct, frozen=True):
 NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE)
 STATUS = re.compile(r"status code: (\d{3}[^:]*)")
 CONFLICT = re.compile("ConditionalRequestConflict|OperationAborted")
-"""What the client's words for an answer of a server look like; for one without a bucket; and for
-S3's 409, which says that another request for the object was not finished, and not how it ended."""
+"""The client's words for three answers: one of a server, one for a missing bucket, and S3's 409.
+
+That 409 says that another request for the object was unfinished. It leaves open how that request
+ended."""
 _CODE = re.compile(r"<Code>([^<]{1,80})</Code>")
 _MESSAGE = re.compile(r"<Message>([^<\n]{1,200})")  # Azure's has more lines
 _RETRIED = re.compile(r"after (\d+) retries")
@@ -169,7 +171,7 @@ def is_precondition_failure(text: str) -> bool:
     """Return True if a 409 or 412 is a failed condition.
 
     S3 and Google answer 412 then. Azure answers 412, or 409 if the object must not exist. Azure
-    sends the same codes for an object that is locked or cannot be replaced, which is another case.
+    sends the same codes for an object that is locked or cannot be replaced. That is another case.
     """
     code, status = _CODE.search(text), STATUS.search(text)
     if code is None or status is None:

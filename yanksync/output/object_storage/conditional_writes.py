@@ -1,14 +1,14 @@
 """Makes writes conditional if several machines share a mirror.
 
 A run may be stopped, or wait for a request, while its lease runs out. The lease alone cannot keep
-it from writing after that. So each put of a page has a condition: the ETag that the state has
-(``If-Match``), or that there is no object (``If-None-Match: *``). Each deletion has a condition,
-too: the ETag that the state has. For objects that the state does not know, it is the ETag that a
-listing has just shown. The argument:
+it from writing after that. So each put of a page has a condition: the state's ETag (``If-Match``),
+or that there is no object (``If-None-Match: *``). Each deletion has a condition, too: the ETag that
+the state has. If the state does not know an object, the condition is the ETag that a listing has
+just shown. The argument:
 
-1. A run learns the ETags from the state, which it fetched after it took the lease, or from answers
-   of the storage that came while it had the lease. So each condition names an object that was
-   there before its lease ended.
+1. A run learns the ETags from two sources. One is the state, fetched after the run took the lease.
+   The other is the storage's answers while the run had the lease. So each condition names an object
+   that was there before its lease ended.
 2. A run that takes over lists the output before it writes anything. From then on its own puts name
    the ETags of that list. The list has everything that the earlier run wrote until then. It is
    compared with the state, and objects that differ are put again.
@@ -21,8 +21,8 @@ So the old run overwrites nothing of the new one, whatever the clocks say. These
 - An ETag of S3 or Google belongs to the bytes; Azure's belongs to one put. If a page went A, B, A
   while a run was stopped, the condition of that run's put or deletion would hold. Pages have the
   serial, which only grows, so this can only happen if upstream has no serials.
-- A run that was stopped before it put a *new* page puts it later, even if the new run has put and
-  removed that page since then. ``verify`` reports it as extra.
+- A run may be stopped before it puts a *new* page. It puts the page later, even if the new run has
+  put and removed that page since then. ``verify`` reports it as extra.
 - Some storage has no conditional deletions. S3 has them since 2025, but some servers that speak S3
   ignore the header. The client has none for Azure and Google, so the ETag is read first. A run that
   is stopped between these two requests deletes the page when it goes on. If the project came back

@@ -46,8 +46,9 @@ class OtherObjects(PublishedObjects):
     def write_files(self, files: Iterable[OutputFile]) -> None:
         """Replace these objects, several at once.
 
-        With a state in the bucket, each put has the condition that the object still has the ETag
-        that was just read (R11). The bodies are made in the caller's thread.
+        With a state in the bucket, the ETag of each object is read just before. The put has the
+        condition that the object still has this ETag (R11). The bodies are made in the caller's
+        thread.
         """
         for batch in batches(files):
             with ExitStack() as stack:

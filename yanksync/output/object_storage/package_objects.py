@@ -165,9 +165,9 @@ class ObjectPackages:
 
     @publish_errors()
     def lacking(self, paths: Iterable[str]) -> set[str]:
-        """Return those of ``paths`` whose copies are neither served nor withheld.
+        """Return those of ``paths`` that lack a served or withheld copy.
 
-        Without a place for withheld ones, they are deleted, and none is lacking.
+        If there is no place for withheld ones, they are deleted, and all count as present.
         """
         kept = self._withheld
         if kept is None:
@@ -191,7 +191,7 @@ class ObjectPackages:
         self._bucket.delete(paths)
 
     def reset_package_modes(self, paths: Sequence[str]) -> None:
-        """Do nothing: objects have no modes."""
+        """Ignore the call: objects have no modes."""
 
     def _begin(self) -> None:
         """Note that the output changes, so that the state is stored."""

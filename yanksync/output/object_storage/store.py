@@ -59,11 +59,11 @@ class ObjectStore(OtherObjects):
     """Publishes to a bucket, or to a part of one."""
 
     compress = staticmethod(compress)
-    """Every page has its copies. A rule of a CDN that asks for ``….gz`` finds nothing else instead:
+    """Every page has its copies. A rule of a CDN may ask for ``….gz``. It then finds only that:
     a bucket, unlike a web server, has no second choice."""
 
     def prepare(self) -> None:
-        """Do nothing: a bucket needs no directories, and has no half-written objects."""
+        """Ignore the call: a bucket needs no directories, and objects are whole."""
 
     @property
     def is_conditional(self) -> bool:
@@ -227,7 +227,7 @@ class ObjectStore(OtherObjects):
             self._delete(None, {SLASH: first.etag})
 
     def reset_mode(self, name: str | None) -> None:
-        """Do nothing: a bucket has no modes of directories."""
+        """Ignore the call: a bucket has no modes of directories."""
 
     def free_space(self) -> FreeSpace | None:
         """Return None: a bucket has no limit."""

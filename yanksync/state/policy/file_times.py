@@ -40,7 +40,7 @@ class OfferNote(Struct, frozen=True, kw_only=True):
 
 
 class FileTimesTable:
-    """The table ``file_times``; a project without times has no row."""
+    """The table ``file_times``; only a project with times has a row."""
 
     def __init__(self, db: Database) -> None:
         self._db = db

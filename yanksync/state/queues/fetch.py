@@ -61,9 +61,9 @@ class FetchQueue:
     ) -> None:
         """Mark the page of ``name`` for fetching.
 
-        A higher serial to reach than before is new: the page may be fetched at once, even if this
-        pass has fetched it already, and fetching starts again after a hold or after giving up (R3).
-        Without ``patient`` every mark has this effect.
+        A higher serial to reach than before is new. The page may be fetched at once, even if this
+        pass has fetched it already. Fetching also starts again after a hold or after giving up
+        (R3). Without ``patient`` every mark has this effect.
         """
         self._db.execute(
             """INSERT INTO pending (name, reach, since, urgent, forced) VALUES (?1, ?2, ?3, ?4, ?5)

@@ -1,9 +1,8 @@
 """Changes of files in the output that hooks must still get.
 
 There is one row for each hook and project, however often its files changed since the last delivery.
-The transaction that notes the files as published writes the row, so a run that dies in between
-loses nothing. The row is deleted when the hook has accepted it. So each change is delivered once or
-more.
+One transaction notes the files as published and writes the row, so a run that dies in between loses
+nothing. The row is deleted when the hook has accepted it. So each change is delivered once or more.
 """
 
 from __future__ import annotations

@@ -113,15 +113,15 @@ FIRST = (
 LIST_INDEX = "CREATE INDEX projects_list ON projects (name, display, published_serial) WHERE listed"
 
 TOLD = (
-    # Values for Prometheus that outlive a pass: counters, and figures that are too expensive to
-    # count in each pass.
+    # Values for Prometheus that outlive a pass: counters, and figures too expensive to count in
+    # each pass.
     """CREATE TABLE counters (
         name TEXT NOT NULL,
         label TEXT NOT NULL,
         value REAL NOT NULL,
         PRIMARY KEY (name, label)
     ) WITHOUT ROWID""",
-    # When a withdrawal was first in the output; NULL: not yet, or there are no metrics.
+    # When a withdrawal was first in the output; NULL: still to come, or there are no metrics.
     "ALTER TABLE history ADD COLUMN published REAL",
     # How far the journal, or the list, was read.
     "ALTER TABLE reads ADD COLUMN serial INTEGER",
@@ -252,7 +252,7 @@ WITHDRAWALS = (
     # The hashes of full pages, which the index of the log names.
     "CREATE TABLE event_pages (number INTEGER PRIMARY KEY, sha256 TEXT NOT NULL)",
     # Rows of the history that will become events when a page shows them. Triggers fill it, so that
-    # code that writes the history cannot forget one. Without a log the triggers do nothing.
+    # code that writes the history cannot forget one. The triggers act only if there is a log.
     """CREATE TABLE unlogged (
         history INTEGER PRIMARY KEY REFERENCES history (id) ON DELETE CASCADE
     )""",

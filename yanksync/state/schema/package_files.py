@@ -30,7 +30,7 @@ PACKAGE_FILES = (
 )
 
 # From the first bundle on, triggers note for each change of the output that the next bundle has it.
-# Without bundles they do nothing.
+# They act only if there are bundles.
 NEXT_BUNDLE = """INSERT INTO output_changes
     SELECT '{}', {}, max(cursor) + 1 FROM bundles WHERE true
     ON CONFLICT (kind, name) DO UPDATE SET bundle = excluded.bundle"""
@@ -92,7 +92,7 @@ KEPT_FILES = (
         project TEXT PRIMARY KEY,
         digest BLOB                       -- of what is published; NULL: it is to be written
     ) WITHOUT ROWID""",
-    # So code that changes copies cannot forget the pages that name them.
+    # So code that changes copies cannot forget the pages with these copies.
     """CREATE TRIGGER kept_changed AFTER UPDATE OF status, kept, removed_on ON package_files
         WHEN OLD.kept OR NEW.kept
         BEGIN INSERT OR REPLACE INTO deleted_pages VALUES (NEW.project, NULL); END""",

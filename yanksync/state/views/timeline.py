@@ -15,7 +15,7 @@ from yanksync.state.views.history_rows import COLUMNS, HistoryRow, rows_of
 class EventTimes(Struct, frozen=True, kw_only=True):
     """The times of the mirror's steps for one event.
 
-    None: not known, or not yet.
+    None: unknown, or still to come.
     """
 
     asked: float | None = None  # start of the read that asked for the page

@@ -116,7 +116,7 @@ class UnpublishedWithdrawals:
         )
 
     def _unmoved(self, told: set[str], problem: str) -> list[UnpublishedWithdrawal]:
-        """Return copies that no page names, and that could not be moved."""
+        """Return unmoved copies that no page names."""
         rows = self._db.execute(
             """SELECT project, count(*), max(cause), min(since) FROM package_files
             WHERE status = 'leaving' AND size IS NOT NULL AND problem IS NOT ?

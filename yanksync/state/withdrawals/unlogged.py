@@ -11,8 +11,8 @@ from yanksync.state.database import Database
 from yanksync.state.views.history_rows import HistoryRow, row_without_averted
 
 # A row waits until the published page shows it: its project has no work left, and its page has
-# reached the entry. A row that no page will ever show, for example of an excluded project, does not
-# wait.
+# reached the entry. A row that a page will never show counts as shown, for example one of an
+# excluded project.
 _SHOWN = """queued.id IS NULL AND (
     project.id IS NULL OR row.serial IS NULL
     OR row.era < coalesce((SELECT value FROM meta WHERE key = 'era'), 0)
@@ -70,8 +70,8 @@ class Unlogged:
     def told_before(self, id_: int, row: HistoryRow) -> int | None:
         """Return the cursor of an event that ``row`` replaces; or None.
 
-        That event was made from the same row before its reason was known, or from an observed row
-        that the entry has replaced.
+        That event was made from the same row before its reason was known, or from an observed row.
+        In the second case the entry has replaced the observed row.
         """
         about = (row.project, row.action)
         found = self._db.execute(

@@ -131,7 +131,7 @@ class Helpers:
     def _receive(self, timeout: int | None) -> None:
         """Take the answers of helpers.
 
-        Pages that they read are recorded, and pages that they wrote are noted.
+        The pages they read are recorded, and the pages they wrote are noted.
         """
         ready = {descriptor for descriptor, _ in self._poll.poll(timeout)}
         for helper in self._team:

@@ -79,7 +79,7 @@ def read_changes(mirror: Mirror) -> bool:
             mark_trusted(mirror.state.facts)
     else:
         if (mirror.state.facts.recovery.serial or 0) > 0:
-            # without a followed serial nothing could reach it
+            # with no followed serial, it would stay out of reach
             mirror.state.facts.change(Recovery, serial=0)
         mark_named(mirror, started)
     _note_read(mirror.state.facts)

@@ -23,7 +23,7 @@ _SHOWN = 10  # names in a message
 
 
 def apply_selection(mirror: Mirror) -> Mirror:
-    """Remove projects that the selection leaves out, or hold that.
+    """Remove projects outside the selection, or hold that.
 
     Returns the mirror to work with. While the decision is open, it also selects the earlier
     projects.
@@ -34,7 +34,7 @@ def apply_selection(mirror: Mirror) -> Mirror:
     known = facts.selection
     if known.applied == wanted.text:
         if known.wanted is not None:  # the mistake was corrected
-            _narrow(mirror)  # projects that only that selection had
+            _narrow(mirror)  # projects of only that selection
         return mirror
     before = _selection(known.applied) or _as_published(mirror)
     if before is None:
@@ -112,7 +112,7 @@ def _why_held(
 
 
 def _added(mirror: Mirror, before: ProjectFilter) -> list[NormalizedName]:
-    """Return names that are new, or that only a pattern had before.
+    """Return new names, and names that only a pattern had before.
 
     A pattern may still match them.
     """

@@ -82,8 +82,8 @@ def _compare_upstreams(mirror: Mirror, moved: str) -> None:
     Otherwise hold everything.
     """
     facts, address = mirror.state.facts, _address(mirror.upstream)
-    # The followed upstream still counts if nothing is held: its tombstones, and its place in the
-    # journal, because the history must not miss entries after that place.
+    # If nothing is held, the followed upstream still counts: its tombstones, and its place in the
+    # journal. The history must have all entries after that place.
     why, nothing = _why_other_journal(mirror), _holds_nothing(mirror.state.projects)
     if why is not None and nothing:
         mirror.say(f"{moved}; nothing is published yet, so the mirror is built from the new one")
@@ -181,7 +181,7 @@ def _hold(
     """Hold everything until a person approves this upstream, and no other.
 
     Raises ``replaced``. ``seen`` has its present facts, if known. Otherwise they are fetched if the
-    problem or the journal is new. That reads a list, which is too much for each pass.
+    problem or the journal is new. For that a list is read. This is too much for each pass.
     """
     facts = mirror.state.facts
     known = facts.replaced_journal

@@ -48,7 +48,7 @@ def copies_of(mirror: Mirror, names: Sequence[str]) -> dict[str, tuple[PackageFi
 def with_copies(mirror: Mirror, tasks: Sequence[PublishTask]) -> Sequence[PublishTask]:
     """Return ``tasks`` with the copies of their files.
 
-    This also decides which removed files are kept, and notes that.
+    This also decides which removed files are kept, and notes the decision.
     """
     copies = copies_of(mirror, [one.row.name for one in tasks])
     return decide(mirror, [replace(one, copies=copies.get(one.row.name, ())) for one in tasks])
@@ -83,8 +83,8 @@ def note_withdrawn(
 ) -> None:
     """Let withdrawn copies leave although their page cannot be written.
 
-    The published page still names them. Without its copy a withdrawn file cannot be installed from
-    the mirror. Use inside a transaction.
+    The published page still names them. A withdrawn file can be installed from the mirror only if
+    its copy is there. Use inside a transaction.
     """
     changes = copy_changes(offered.files, offered.copies)
     causes = {one.id: _cause(one, row, reason, offered) for one in changes.leaving}

@@ -134,7 +134,7 @@ class PagesToWrite:
     def publish(self, mirror: Mirror, until: float, *, everything: bool = False) -> None:
         """Publish the pages of projects with all files here, and overdue ones.
 
-        Files that are not tried again before ``until`` do not count.
+        A file counts only if it is tried again before ``until``.
 
         Raises what :func:`yanksync.sync.publish.publish` raises.
         """

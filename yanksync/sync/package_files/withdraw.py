@@ -152,8 +152,8 @@ def _log(copies: Sequence[PackageFile]) -> None:
 def delete_expired(mirror: Mirror) -> None:
     """Delete withheld copies whose time is over.
 
-    Copies that are not there are deleted on a later day: ``files.withheld`` may be another one, or
-    not be mounted. Raises as :func:`take_out`.
+    Missing copies are deleted on a later day: ``files.withheld`` may be another one, or not be
+    mounted. Raises as :func:`take_out`.
     """
     checks, now, late = mirror.state.copy_checks, mirror.now(), 0
     while copies := checks.to_delete(now, _BATCH):

@@ -18,7 +18,7 @@ _TOLERANCE = 300.0  # seconds by which this clock and upstream's may differ
 def knows_cutoff(mirror: Mirror) -> bool:
     """Return True if pages can be published before upstream's clock is known.
 
-    Rules without a recorded cut-off must not rely on this clock alone.
+    Rules that lack a recorded cut-off must not rely on this clock alone.
     """
     return mirror.offers.is_off or mirror.state.facts.moment("cutoff") is not None
 

@@ -40,7 +40,7 @@ def offering(
     """Return the recorded page, and what the newest pass offers of it.
 
     ``kept`` are kept files that upstream removed. ``offers`` are the recorded rules; a caller that
-    asks about many projects gives them. None: no page is recorded, or it cannot be read.
+    asks about many projects gives them. None: no page is recorded, or it is unreadable.
     """
     page = page_with_kept(row, page_of(state, row), kept)
     if page is None:

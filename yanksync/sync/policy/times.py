@@ -79,7 +79,7 @@ class TimesRecorder:
         return self._rows.get(row.id, NO_ROW).times
 
     def page(self, row: ProjectRow, before: Page | None, page: Page) -> None:
-        """Record which files of ``page`` are new, and which are gone."""
+        """Record which files of ``page`` are new or gone."""
         known = self._rows.get(row.id, NO_ROW)
         all_new = known.is_new or row.presence is Presence.REMOVED
         times = with_page(known.times, before, page, self._now, all_new=all_new)

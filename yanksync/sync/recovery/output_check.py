@@ -81,8 +81,8 @@ def _find_mismatch(
     While it is ``recovering``, only another list is a new sign.
     """
     facts = mirror.state.facts
-    # Not the cursor, because a pass may have moved it without writing a list. A pass that died
-    # while it wrote the list has left the first of these two serials.
+    # The cursor is no sign, because a pass may have moved it before it wrote a list. A pass that
+    # died while it wrote the list has left the first of these two serials.
     ours = facts.published_list
     serials = (ours.serial_writing, ours.serial_written)
     known = max(NO_SERIAL if serial is None else serial for serial in serials)

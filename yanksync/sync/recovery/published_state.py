@@ -57,8 +57,9 @@ def look_up_published(
     """Read the published files of ``wanted`` if the state does not know.
 
     The pages of the projects in ``fresh`` have just come from upstream. Returns the projects that
-    may be published, and for others, by name, why their page cannot be read. While the output may
-    be newer than the state, no page is replaced by an older one, and no removed page comes back.
+    may be published, and for others, by name, why their page cannot be read. As long as the output
+    may be newer than the state, an older page never replaces a newer one, and removed pages stay
+    away.
 
     Raises :class:`PublishError` if object storage can no longer be read, because each further try
     may take minutes.
@@ -200,8 +201,8 @@ def _confirmed(
 ) -> list[PublishTask]:
     """Leave out pages that may be old.
 
-    A project that is absent in the output may have been removed. A page without a serial cannot be
-    compared, so it may be old, too, unless upstream has just sent it.
+    A project that is absent in the output may have been removed. A page that lacks a serial may be
+    old, too, because it cannot be compared. The exception is a page that upstream has just sent.
     """
     catching_up = mirror.state.facts.recovery.phase
     if catching_up is None:

@@ -46,7 +46,7 @@ class DirectConnection:
         self.sock.close()
 
     def is_silent(self) -> bool:
-        """Return whether nothing came while no question was asked.
+        """Return True if nothing came while the connection was idle.
 
         Servers close idle connections. Some send a 408 first, which would count as the answer to
         the next request.
@@ -110,7 +110,7 @@ class DirectConnections:
 
     def _tls(self) -> ssl.SSLContext:
         """Return the context of all connections: reading the authorities takes 15 ms."""
-        import ssl  # start-up: an upstream without TLS does not need its library
+        import ssl  # start-up: an http upstream does not need the TLS library
 
         with self._lock:
             if self._context is None:

@@ -104,7 +104,7 @@ class ResponseParser:
         self._limit = limit
         self._begin()
         self._head = bytearray()  # of which the end has not come
-        self.status = 0  #: of a head that has come; before that 0, or of an interim response
+        self.status = 0  #: of a head that has come; before that 0, or that of an interim response
         self._wire = 0  # bytes that came after the head
         self._length: int | None = 0  # of the body; None: it comes in chunks
         self._interim = 0  # how many responses of status 1xx came

@@ -296,8 +296,8 @@ def root_cause(error: Exception) -> str:
 def _known_cause(error: Exception, names: Collection[str]) -> str | None:
     """Return a readable text for ``error``; None: its own is the best.
 
-    ``names`` are the classes of all errors of the chain. Errors are recognised by name, so that a
-    pass that only asks for the journal loads neither TLS nor urllib3.
+    ``names`` are the classes of all errors of the chain. Errors are recognised by name. So a pass
+    that only asks for the journal does not load TLS and urllib3.
     """
     name = type(error).__name__
     if name in _KNOWN:

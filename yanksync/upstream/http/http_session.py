@@ -109,12 +109,13 @@ class Session:
     ) -> HttpAnswer:
         """Ask for ``url`` and read a body within ``limit``.
 
-        Follows redirects on the same host and to ``redirect_hosts``, never down to plain http, and
-        sends credentials only as long as scheme, host and port are those of ``url``. Raises
-        :class:`UpstreamUnreachable` (no usable answer, or a 5xx), :class:`RateLimited` (429 or 503
-        that asks for more patience than a pass has), :class:`UpstreamRefused` (any other status but
-        200, 304 and 404), :class:`InvalidAnswer` (too large, or a redirect that is not followed),
-        and what ``wait`` raises, which is called before more than ``share`` bytes are kept.
+        Follows redirects on the same host and to ``redirect_hosts``, but never down to plain http.
+        Sends credentials only as long as scheme, host and port are those of ``url``. Raises
+        :class:`UpstreamUnreachable` (no usable answer, or a 5xx) or :class:`RateLimited` (429 or
+        503 that asks for more patience than a pass has). Raises :class:`UpstreamRefused` (any other
+        status but 200, 304 and 404) or :class:`InvalidAnswer` (too large, or a redirect that is not
+        followed). Calls ``wait`` before more than ``share`` bytes are kept, and raises what it
+        raises.
 
         ``redirect``: where ``url`` leads to, if it was asked for already.
         """
@@ -186,7 +187,7 @@ class Session:
     ) -> HttpResponse:
         """Send ``body`` to ``url`` and return the answer, its body within ``limit``.
 
-        Follows no redirect, and reads no body but that of a 200. Raises
+        Follows no redirect, and reads the body only of a 200. Raises
         :class:`UpstreamUnreachable` and :class:`InvalidAnswer`.
         """
         with self.single("POST", url, headers, body) as response:
@@ -228,8 +229,8 @@ class Session:
         except ProtocolError as error:
             if any(isinstance(cause, ResponseLimitExceeded) for cause in error.args):
                 raise
-            # Servers close idle connections, and one that is closed just now does not announce
-            # that.
+            # Servers close idle connections. A connection that is closed just now does not announce
+            # it.
             log.debug("GET %s: once more, as the connection was closed", url_for_messages(url))
             return self._send(route, url, headers)
 

@@ -1,9 +1,10 @@
 """Sends many requests in one thread, over connections opened elsewhere.
 
 A blocking thread for each request spends more time on waking up than on the work
-(docs/design/decisions/upstream.rst#decision-multiplexer). So the worker threads only open the
-connections (proxy, TLS, credentials) and repeat unusual requests: a redirect, an answer of an odd
-form, a connection that was closed in between. This module sends all other requests.
+(docs/design/decisions/upstream.rst#decision-multiplexer). So the worker threads do only two things.
+They open the connections (proxy, TLS, credentials). They also repeat unusual requests: a redirect,
+an answer of an odd form, a connection that was closed in between. This module sends all other
+requests.
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
 
 K = TypeVar("K")
 
-# A part of a TLS record, which is unpacked only as a whole. Recognised by name, because an upstream
-# without TLS needs no OpenSSL.
+# A part of a TLS record, which is unpacked only as a whole. Recognised by name, because an http
+# upstream does not need OpenSSL.
 _PARTIAL = ("SSLWantReadError", "SSLWantWriteError")
 _AHEAD = 2  # requests without an answer, for each worker
 _ROOM = 32 << 20  # bytes
@@ -198,9 +199,9 @@ class Multiplexer:
         if now - self._looked >= tick:
             self._looked = now
             self._drop_silent(now)
-        # Send only now, after all connections were read: a connection that has ended, or has sent
-        # nonsense, gets no more requests, and after a 429 none is sent. Send before unpacking, so
-        # that the network works at the same time.
+        # Send only now, after all connections were read. A connection that has ended, or has sent
+        # nonsense, gets no more requests. After a 429 none is sent. Send before unpacking, so that
+        # the network works at the same time.
         self._begin()
         answers, self._answers = self._answers[::-1], []
         replies, self._replies = self._replies[::-1], []

@@ -23,7 +23,7 @@ class RedirectRules:
         self._hosts = None if hosts is None else frozenset(hosts)
 
     def follow(self, url: str, location: str, home: str | None) -> str:
-        """Return where ``url`` leads; ``home`` is the host that was asked first.
+        """Return where ``url`` leads; ``home`` is the host asked first.
 
         Raises :class:`InvalidAnswer`.
         """

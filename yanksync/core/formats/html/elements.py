@@ -70,7 +70,7 @@ class HtmlPage(Struct):
 class ParserTarget:
     """Receives the parser's events.
 
-    Without a tree, the deep nesting of a hostile page costs no memory.
+    No tree is built. So the deep nesting of a hostile page costs no memory.
     """
 
     def __init__(self) -> None:

@@ -1,8 +1,7 @@
 """Distinguishes empty project pages from pages that only look empty.
 
-An index such as Nexus answers "Links for NAME" without a link for a project that it does not have.
-A maintenance page, a log-in or a file browser has no file either, and must not empty the mirror
-(R7).
+An index such as Nexus answers "Links for NAME", with no link, for a project that it lacks. A
+maintenance page, a log-in or a file browser also lacks files. It must not empty the mirror (R7).
 """
 
 from __future__ import annotations

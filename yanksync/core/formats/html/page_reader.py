@@ -43,10 +43,10 @@ def parse_html_page(
     rules: PageRules,
     header_serial: str | None,
 ) -> ParsedPage:
-    """Read an HTML page. It names neither project, versions nor sizes.
+    """Read an HTML page. It lacks project name, versions and sizes.
 
-    Without ``pypi:repository-version`` it counts only if it has a file, or is the empty page of
-    this project: any error page has links, and must not read as "nothing there" (R7).
+    A page that lacks ``pypi:repository-version`` counts only if it has a file, or is the empty page
+    of this project. Any error page has links, and must not read as "nothing there" (R7).
 
     Args and Raises: as :func:`yanksync.core.formats.json_page_reader.parse_json_page`;
     ``content_type`` may name a charset.

@@ -42,7 +42,8 @@ def render_page(page: Page) -> bytes:
         metas.append(_meta("pypi:project-status", page.status))
     if page.status_reason is not None:
         metas.append(_meta("pypi:project-status-reason", page.status_reason))
-    # No PEP has upload times in HTML. An index that writes them there has no JSON, so no versions.
+    # No PEP has upload times in HTML. An index that writes them there has no JSON, so it lacks
+    # versions.
     timed = page.versions is None
     serial = "" if page.serial is None else f"<!--SERIAL {page.serial:d}-->\n"
     body = BytesIO()  # unlike a join, it never holds a huge page twice
@@ -85,9 +86,9 @@ _escape_again = lru_cache(maxsize=4096)(escape)  # for texts that repeat: requir
 
 
 def _version(page: Page) -> str:
-    """Return the lowest API version that has all that this form carries.
+    """Return the lowest API version that has everything in this form.
 
-    HTML has neither versions nor sizes, so 1.1 says nothing here.
+    HTML lacks versions and sizes. So 1.1 says nothing here.
     """
     if not has_default_status(page):
         return "1.4"
@@ -106,7 +107,7 @@ def _anchor(file: File, timed: bool) -> str:
     """
     python = file.requires_python
     extra = "" if python is None else f' data-requires-python="{_escape_again(python)}"'
-    if file.core_metadata:  # neither "none" nor "unknown" may be written: pip reads any as "yes"
+    if file.core_metadata:  # "none" and "unknown" must not be written: pip reads any value as "yes"
         claim = _claim(file.core_metadata)
         extra += f' data-dist-info-metadata="{claim}" data-core-metadata="{claim}"'
     if file.gpg_sig is not None:

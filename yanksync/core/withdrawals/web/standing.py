@@ -56,7 +56,7 @@ def project_standing(events: Iterable[WithdrawalEvent]) -> ProjectStanding:
 def _scope(event: WithdrawalEvent) -> Iterator[str | None]:
     """Yield the versions of an event; None: the whole project.
 
-    Files that belong to no version are neither.
+    It yields nothing for files that lack a version.
     """
     yield from event.versions
     if not event.versions and not event.files:
