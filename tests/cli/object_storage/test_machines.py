@@ -491,7 +491,7 @@ def test_what_is_no_state_and_no_lease(fleet: Fleet) -> None:
     assert done.code == 1
     assert done.err == (
         f"yanksync: {fleet.place.root}/{missing.key}: there is no such state database; run "
-        "'yanksync sync' first\n"
+        "'yanksync sync' first, or 'yanksync bundle apply' where bundles feed the output\n"
     )
     assert missing("status", "--json").json["projects"] == 0
     assert missing("history", "--json").json == []
