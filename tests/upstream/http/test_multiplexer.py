@@ -550,8 +550,9 @@ def test_who_hangs_holds_up_nobody(session: UpstreamSession) -> None:
 
 
 @pytest.mark.parametrize("begins", [b"", b"HTTP/1.1 200 OK\r\n", reply(b"hello")[:-1]])
-def test_who_hangs_for_too_long_is_left(session: UpstreamSession, begins: bytes) -> None:
-    session.timeout = 1.0
+@pytest.mark.usefixtures("session")
+def test_who_hangs_for_too_long_is_left(begins: bytes) -> None:
+    options = SessionOptions(user_agent="yanksync/test", timeout=1.0, workers=WORKERS)
     over = threading.Event()
 
     def hanging() -> Iterator[bytes]:
@@ -562,8 +563,8 @@ def test_who_hangs_for_too_long_is_left(session: UpstreamSession, begins: bytes)
     def answer(head: str) -> bytes | Iterator[bytes]:
         return hanging() if "/p9 " in head or "/p0 " in head else named(head)
 
-    with wire(answer) as running:
-        came = ask(session, questions(running, 50))
+    with wire(answer) as running, closing(UpstreamSession(options)) as hasty:
+        came = ask(hasty, questions(running, 50))
         over.set()
     for key in (0, 9):  # the one by the crew, the other over a line
         hung = came.pop(key)
