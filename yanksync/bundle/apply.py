@@ -28,6 +28,7 @@ from yanksync.core.bundles.header import BundleHeader, LogPart
 from yanksync.core.bundles.members import MemberKind, is_deleted_index
 from yanksync.core.errors import PublishError, YanksyncError
 from yanksync.core.exit_codes import ExitCode
+from yanksync.core.parts import parts_that_fit
 from yanksync.core.withdrawals import paths
 from yanksync.output.files import BATCH, OutputFile
 from yanksync.output.reconcile import (
@@ -167,7 +168,7 @@ class _Application:
             yield member, self._written.noted(member, chunks)
 
     def _write_pages(self, members: Iterator[Body]) -> None:
-        for batch in _in_parts(self._operations(members)):
+        for batch in parts_that_fit(self._operations(members), _PAGE_BYTES, _PAGES):
             self._publish(batch)
             self._places.progress.advance(len(batch))
 
@@ -247,20 +248,6 @@ class _Application:
     def _remove_files(self, files: Iterable[str]) -> None:
         for batch in _batches(files, _FILES):
             self._places.packages.delete_packages(batch)
-
-
-def _in_parts(operations: Iterable[tuple[Operation, int]]) -> Iterator[list[Operation]]:
-    """Yield ``operations`` in parts: of few bytes each, or a single page."""
-    batch: list[Operation] = []
-    total = 0
-    for one, size in operations:
-        if batch and (len(batch) == _PAGES or total + size > _PAGE_BYTES):
-            yield batch
-            batch, total = [], 0
-        batch.append(one)
-        total += size
-    if batch:
-        yield batch
 
 
 def _batches(found: Iterable[str], size: int) -> Iterator[list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from yanksync.core.parts import parts_that_fit
 from yanksync.mirror.context import Mirror
 from yanksync.state.queues.publish import QueuedProject
 
@@ -21,14 +22,4 @@ def page_batches(
     The held pages of each have ``most`` bytes together; a larger page is alone.
     """
     sizes = mirror.state.projects.page_sizes([one.id for one in queued])
-    batch: list[QueuedProject] = []
-    total = 0
-    for one in queued:
-        size = sizes.get(one.id, 0)
-        if batch and total + size > most:
-            yield batch
-            batch, total = [], 0
-        batch.append(one)
-        total += size
-    if batch:
-        yield batch
+    yield from parts_that_fit(((one, sizes.get(one.id, 0)) for one in queued), most)
