@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.support.bundles import Receiver, with_manifest, write_members
+from tests.support.system.traced_memory import peak
 from yanksync.bundle.apply import apply_file
 from yanksync.bundle.places import open_places
 from yanksync.mirror.progress import NoProgress
@@ -90,10 +92,7 @@ def test_few_large_pages_are_held_in_memory(receiver: Receiver, where: Path) -> 
     peaks = []
     for count in (10, 30):
         pages = with_pages(where, count)
-        tracemalloc.start()
-        receiver.apply(pages)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
+        peaks.append(peak(partial(receiver.apply, pages)))
     assert len(receiver.files()) == 30 * 3 + 3
     assert peaks[1] < peaks[0] + 2 * MIB
 

@@ -182,7 +182,7 @@ def test_a_sync_from_a_lock_of_this_index_asks_no_page(
     done = _synced(tmp_path / "there", cooling.home / form, option, index)
     assert "+ demo==3.0" in done.stderr, done.stderr
     assert "yanked" not in done.stderr
-    nowhere = f"http://{free(1)[0]}/simple/"  # whoever asks for a page there fails
+    nowhere = f"http://{free(1)[0]}/simple/"  # no server listens here, so a request fails
     moved = tmp_path / "moved"
     shutil.copytree(cooling.home / form, moved)
     (moved / "uv.lock").write_text((moved / "uv.lock").read_text().replace(index, nowhere))

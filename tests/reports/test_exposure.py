@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.system.file_size_limit import small_files
+from tests.support.system.traced_memory import peak
 from yanksync.config.project_filter import ProjectFilter
 from yanksync.core.errors import StateError
 from yanksync.core.model import File, HistoryAction, Page, Yank
@@ -268,16 +268,6 @@ class Endless(io.RawIOBase):
         text = next(self._lines, b"")
         buffer[: len(text)] = text
         return len(text)
-
-
-def peak(work: Callable[[], object]) -> int:
-    """Return how much memory Python takes at most for ``work``."""
-    tracemalloc.start()
-    try:
-        work()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 def test_memory_does_not_grow_with_the_log() -> None:

@@ -47,7 +47,7 @@ def opened(timeout: float) -> Iterator[Session]:
 
 @pytest.fixture
 def session() -> Iterator[Session]:
-    """Somebody who asks, and waits as long as a busy machine needs."""
+    """A session that waits as long as a busy machine needs."""
     with opened(20.0) as made:
         yield made
 

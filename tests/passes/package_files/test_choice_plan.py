@@ -6,14 +6,13 @@ import json
 import logging
 import random
 import string
-import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support.fake_index.http_server import Served
+from tests.support.system.traced_memory import peak
 from tests.support.world import DONE, World
 from yanksync.cli.display.plan_lines import plan_json, plan_lines
 from yanksync.core.exit_codes import ExitCode
@@ -43,16 +42,6 @@ def differences(mirror: World) -> list[Any]:
     found: list[Any] = []
     mirror.work(lambda opened: verify_output(opened, found.append)[1])
     return found
-
-
-def peak(work: Callable[[], object]) -> int:
-    """Return the bytes that Python had at most."""
-    tracemalloc.start()
-    try:
-        work()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 def test_a_plan_of_twice_the_pages_takes_no_more_memory(mirror: World) -> None:

@@ -56,7 +56,7 @@ def opened(kind: type[Asking], timeout: float) -> Asking:
 
 @pytest.fixture
 def session(kind: type[Asking]) -> Iterator[Asking]:
-    """Somebody who asks, and waits as long as a busy machine needs."""
+    """A session that waits as long as a busy machine needs."""
     with closing(opened(kind, 20.0)) as made:
         yield made
 
