@@ -91,6 +91,12 @@ DAMAGES: dict[str, tuple[Damage, FindingKind]] = {
         FindingKind.STALE,
     ),
     "extra-page": (rewritten("simple/more/index.html"), FindingKind.EXTRA),
+    "extra-feed": (rewritten("withdrawals/project/more/feed.atom"), FindingKind.EXTRA),
+    "extra-deleted": (
+        rewritten("deleted/simple/more/index.html", "deleted/simple/more/index.v1_html"),
+        FindingKind.EXTRA,
+    ),
+    "leftover": (rewritten("deleted/simple/more/.index.html.tmp"), FindingKind.EXTRA),
     "log": (rewritten("withdrawals/log/index.json"), FindingKind.DIFFERENT),
     "log-gone": (removed("withdrawals/log/index.json"), FindingKind.MISSING),
     "bytes": (other_bytes, FindingKind.ALTERED),
@@ -128,6 +134,15 @@ def test_damage_is_found_and_the_next_full_bundle_repairs_it(
     fed.apply(bundle_of(mirror, "full.bundle"))
     assert fed.verified(read=True)[0] == Counter()
     assert fed.files() == mirror.files()
+
+
+def test_files_of_other_programs_are_named_and_left_alone(mirror: World, fed: Receiver) -> None:
+    paths = ["simple/notes/readme.txt", "withdrawals/notes.txt", "deleted/simple/notes.txt"]
+    rewritten(*paths)(fed)
+    for _ in range(2):
+        assert fed.verified(read=True)[0] == {FindingKind.FOREIGN: 3}
+        fed.apply(bundle_of(mirror, "full.bundle"))
+    assert all((fed.output / path).exists() for path in paths)
 
 
 def test_an_altered_file_is_taken_out_of_service(fed: Receiver) -> None:

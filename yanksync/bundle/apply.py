@@ -25,11 +25,12 @@ from yanksync.bundle.places import Places
 from yanksync.bundle.received import WrittenFiles, note_received
 from yanksync.core import layout
 from yanksync.core.bundles.header import BundleHeader, LogPart
-from yanksync.core.bundles.members import MemberKind, is_deleted_index
+from yanksync.core.bundles.members import DELETED_INDEX, MemberKind, is_ours, member_of
 from yanksync.core.errors import PublishError, YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.parts import parts_that_fit
 from yanksync.core.withdrawals import paths
+from yanksync.output.comparison import FindingKind, unexpected_directory
 from yanksync.output.files import BATCH, OutputFile
 from yanksync.output.reconcile import (
     Operation,
@@ -42,8 +43,6 @@ from yanksync.output.store import ListForm
 from yanksync.state.facts import AppliedBundle
 from yanksync.state.runs import RunRecord
 
-_DELETED_FORMS = (layout.V1_JSON, layout.V1_HTML, layout.HTML)
-_MEMBERS = {alias: form for form, alias in layout.ALIAS.items()}
 _FILES = 256  # files that are removed together
 _PAGES = 500
 _PAGE_BYTES = 8 << 20  # of pages that are written together
@@ -149,19 +148,21 @@ class _Application:
         """Remove what went. The state knows what the bundle has by now."""
         bundle = self._bundle
         self._store.delete_files(
-            f"{one}/{form.filename}"
-            for one in bundle.removed.deleted_index()
-            for form in _DELETED_FORMS
+            f"{directory}/{filename}"
+            for directory in bundle.removed.deleted_index()
+            for filename in DELETED_INDEX
         )
         if bundle.header.has_everything:
-            self._remove_pages(self._not_received(self._store.names(), _page))
-            self._remove_other_files(layout.DELETED_ROOT, _is_deleted_index)
+            self._remove_pages(
+                filter(self._is_page, self._not_received(self._store.names(), _page))
+            )
+            self._remove_other_files(layout.DELETED_ROOT)
             found = self._places.packages.packages()
             self._remove_files(self._not_received(found))
         self._remove_files(bundle.removed.packages())
         self._places.packages.keep_incoming(())
         if bundle.header.log is not LogPart.CHANGED:
-            self._remove_other_files(layout.WITHDRAWALS, paths.is_ours)
+            self._remove_other_files(layout.WITHDRAWALS)
 
     def _members(self) -> Iterator[Body]:
         for member, chunks in self._bundle.members():
@@ -236,9 +237,14 @@ class _Application:
             known = self._places.state.received.known({member(one) for one in batch})
             yield from (one for one in batch if member(one) not in known)
 
-    def _remove_other_files(self, directory: str, is_ours: Callable[[str], bool]) -> None:
+    def _is_page(self, name: str) -> bool:
+        """Return False for a directory of another program."""
+        found = unexpected_directory(name, self._store.directory_content(name))
+        return found.kind is FindingKind.EXTRA
+
+    def _remove_other_files(self, directory: str) -> None:
         ours = filter(is_ours, self._store.list_files(directory))
-        for batch in _batches(self._not_received(ours, _member), _FILES):
+        for batch in _batches(self._not_received(ours, member_of), _FILES):
             self._store.delete_files(batch)
 
     def _remove_pages(self, names: Iterable[str]) -> None:
@@ -259,17 +265,6 @@ def _batches(found: Iterable[str], size: int) -> Iterator[list[str]]:
 def _page(name: str) -> str:
     """Return the member that shows that a bundle has a project."""
     return f"{layout.directory(name)}/{layout.V1_JSON.filename}"
-
-
-def _member(path: str) -> str:
-    """Return the member whose bytes a file beside the pages has."""
-    directory, _, filename = path.rpartition("/")
-    return f"{directory}/{_MEMBERS.get(filename, filename)}"
-
-
-def _is_deleted_index(path: str) -> bool:
-    directory, _, filename = path.rpartition("/")
-    return is_deleted_index(directory) and filename in {form.filename for form in _DELETED_FORMS}
 
 
 def _spooled(chunks: Iterable[bytes]) -> IO[bytes]:

@@ -9,7 +9,15 @@ from msgspec import Struct
 
 from yanksync.core import layout
 from yanksync.core.model import PublishedForms
-from yanksync.output.inventory import OURS, TEMPORARY, DirectoryContent, FileEntry, expected_files
+from yanksync.core.names import normalize
+from yanksync.output.inventory import (
+    OURS,
+    TEMPORARY,
+    DirectoryContent,
+    FileEntry,
+    expected_files,
+    is_project_directory,
+)
 
 
 class FindingKind(StrEnum):
@@ -86,14 +94,22 @@ def compare_directory(
         if entry.wrong_mode is not None:
             yield _found(FindingKind.MODE, name, path, entry.wrong_mode)
     for filename in sorted(entries):
-        kind = (
-            FindingKind.EXTRA
-            if filename in OURS
-            else FindingKind.LEFTOVER
-            if filename in TEMPORARY
-            else FindingKind.FOREIGN
-        )
-        yield _found(kind, name, f"{base}/{filename}")
+        yield _found(unexpected_kind(filename), name, f"{base}/{filename}")
+
+
+def unexpected_kind(filename: str) -> FindingKind:
+    """Return the kind of a file in a project's directory that should not be there."""
+    if filename in OURS:
+        return FindingKind.EXTRA
+    return FindingKind.LEFTOVER if filename in TEMPORARY else FindingKind.FOREIGN
+
+
+def unexpected_directory(name: str, content: DirectoryContent) -> Finding:
+    """Return the finding for a directory beside the pages that no page belongs to."""
+    path = f"{layout.directory(name)}/"
+    if normalize(name) != name or (content.problem is None and not is_project_directory(content)):
+        return _found(FindingKind.FOREIGN, None, path)
+    return _found(FindingKind.EXTRA, name, path)
 
 
 def _content(

@@ -12,7 +12,7 @@ from yanksync.core import layout
 from yanksync.core.errors import InvalidAnswer, UpstreamError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.model import HistoryAction, Page, PublishedForms
-from yanksync.core.names import NormalizedName, normalize
+from yanksync.core.names import NormalizedName
 from yanksync.core.package_files.copies import PackageFile
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.fetch_plan import FetchTask
@@ -22,9 +22,14 @@ from yanksync.core.rules.page_diff import diff_pages
 from yanksync.core.rules.verdicts import PageFound, PageMissing
 from yanksync.core.urls import redacted
 from yanksync.mirror.context import Mirror
-from yanksync.output.comparison import Finding, FindingKind, compare_directory
+from yanksync.output.comparison import (
+    Finding,
+    FindingKind,
+    compare_directory,
+    unexpected_directory,
+)
 from yanksync.output.digests import digest_of
-from yanksync.output.inventory import DirectoryContent, expected_files, is_project_directory
+from yanksync.output.inventory import DirectoryContent, expected_files
 from yanksync.output.reconcile import RenderedForms, compressed_copies, published_forms
 from yanksync.state.policy.file_times import NO_ROW
 from yanksync.state.project_rows import ProjectRow, copies_in
@@ -302,14 +307,7 @@ def _extras(mirror: Mirror) -> Iterator[Finding]:
                 if row.presence is not Presence.PRESENT:
                     yield _waits(name, waiting[row.id])
             elif row is None or (not _is_published(row) and row.id not in waiting):
-                yield _extra(name, mirror.store.directory_content(name))
-
-
-def _extra(name: str, content: DirectoryContent) -> Finding:
-    path = f"{layout.directory(name)}/"
-    if normalize(name) != name or (content.problem is None and not is_project_directory(content)):
-        return Finding(kind=FindingKind.FOREIGN, project=None, path=path)
-    return Finding(kind=FindingKind.EXTRA, project=name, path=path)
+                yield unexpected_directory(name, mirror.store.directory_content(name))
 
 
 def _upstream(mirror: Mirror) -> Iterator[Finding]:

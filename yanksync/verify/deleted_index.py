@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from yanksync.core import layout
 from yanksync.mirror.context import Mirror
-from yanksync.output.comparison import Finding, FindingKind
+from yanksync.output.comparison import Finding, FindingKind, unexpected_kind
 from yanksync.output.digests import digest_of
 from yanksync.output.files import OutputFile
-from yanksync.output.inventory import OURS, TEMPORARY
 from yanksync.sync.package_files import deleted_index
 
 _DIRECTORY = f"{layout.DELETED_ROOT}/"
@@ -37,9 +36,7 @@ def check_deleted_index(mirror: Mirror) -> Iterator[Finding]:
                 yield Finding(kind=kind, project=name or None, path=file.path)
     for path in mirror.store.list_files(layout.DELETED_ROOT):
         if path not in expected:
-            filename = path.rpartition("/")[2]
-            kind = FindingKind.EXTRA if filename in OURS else FindingKind.FOREIGN
-            kind = FindingKind.LEFTOVER if filename in TEMPORARY else kind
+            kind = unexpected_kind(path.rpartition("/")[2])
             yield Finding(kind=kind, project=None, path=path)
 
 

@@ -13,14 +13,19 @@ from itertools import islice
 from msgspec import Struct
 
 from yanksync.core import layout
+from yanksync.core.bundles.members import is_ours, member_of
 from yanksync.core.errors import PublishError
 from yanksync.core.model import PublishedForms
-from yanksync.core.names import normalize
 from yanksync.mirror.context import log, say
 from yanksync.mirror.progress import Progress
-from yanksync.output.comparison import Finding, FindingKind, compare_directory
+from yanksync.output.comparison import (
+    Finding,
+    FindingKind,
+    compare_directory,
+    unexpected_directory,
+)
 from yanksync.output.digests import new_digest
-from yanksync.output.inventory import DirectoryContent, expected_files, is_project_directory
+from yanksync.output.inventory import expected_files
 from yanksync.output.package_store import PackageEntry, PackageStore
 from yanksync.output.store import Store
 from yanksync.state.bundles.received import ReceivedFile
@@ -55,6 +60,7 @@ def check_received(
         _other_files(output),
         _PackageFiles(output, files, summary).findings(counts.files),
         _extra_pages(output),
+        _unexpected_files(output),
         _extra_files(output),
     )
     for part in parts:
@@ -214,14 +220,19 @@ def _extra_pages(output: ReceivedOutput) -> Iterator[Finding]:
         paths = {name: f"{layout.directory(name)}/{layout.V1_JSON.filename}" for name in batch}
         known = output.state.received.known(paths.values())
         for name, path in paths.items():
-            if path not in known and _is_ours(name, output.store.directory_content(name)):
-                yield _found(FindingKind.EXTRA, f"{layout.directory(name)}/", project=name)
+            if path not in known:
+                yield unexpected_directory(name, output.store.directory_content(name))
 
 
-def _is_ours(name: str, content: DirectoryContent) -> bool:
-    return normalize(name) == name and (
-        content.problem is not None or is_project_directory(content)
-    )
+def _unexpected_files(output: ReceivedOutput) -> Iterator[Finding]:
+    """Yield the files of the index of deleted files, and about withdrawals, of no bundle."""
+    for directory in (layout.DELETED_ROOT, layout.WITHDRAWALS):
+        paths = output.store.list_files(directory)
+        while batch := list(islice(paths, BATCH)):
+            known = output.state.received.known({member_of(path) for path in batch})
+            for path in batch:
+                if member_of(path) not in known:
+                    yield _found(FindingKind.EXTRA if is_ours(path) else FindingKind.FOREIGN, path)
 
 
 def _extra_files(output: ReceivedOutput) -> Iterator[Finding]:

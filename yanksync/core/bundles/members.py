@@ -31,6 +31,9 @@ HEADER, REMOVED, MANIFEST = "bundle.json", "removed.ndjson", "manifest.ndjson"
 FORMS = (layout.HTML.filename, layout.V1_JSON.filename)
 """The forms of a page that a bundle has; the other files beside them are made of these."""
 
+DELETED_INDEX = (*FORMS, *layout.ALIAS.values())
+"""The files of a page of the index of deleted files."""
+
 LARGEST = {
     MemberKind.HEADER: 1 << 16,
     MemberKind.PAGE: 128 << 20,
@@ -38,6 +41,7 @@ LARGEST = {
 }
 """Bytes of members that are read into memory; others are as large as the bundle."""
 
+_MEMBERS = {alias: form for form, alias in layout.ALIAS.items()}
 _FIXED = {
     HEADER: MemberKind.HEADER,
     REMOVED: MemberKind.REMOVED,
@@ -90,6 +94,20 @@ def is_deleted_index(directory: str) -> bool:
     return root == layout.DELETED_ROOT and (
         name == "" or page_name(f"{layout.ROOT}{name}") is not None
     )
+
+
+def member_of(path: str) -> str:
+    """Return the member whose bytes a file beside the pages has."""
+    directory, _, filename = path.rpartition("/")
+    return f"{directory}/{_MEMBERS.get(filename, filename)}"
+
+
+def is_ours(path: str) -> bool:
+    """Return True for files beside the pages that yanksync writes, temporary files among them."""
+    directory, _, filename = path.rpartition("/")
+    if is_deleted_index(directory):
+        return filename in (*DELETED_INDEX, *map(layout.temporary_name, DELETED_INDEX))
+    return path.startswith(f"{layout.WITHDRAWALS}/") and paths.is_ours(path)
 
 
 def _is_about_withdrawals(path: str) -> bool:
