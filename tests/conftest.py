@@ -21,6 +21,8 @@ from tests.support.world import SCRATCH, World
 RULES = {f"R{number}" for number in anchors("rules.rst", "rule-r")}
 INCIDENTS = {*anchors("incidents.rst", "incident-")}
 
+SLOW = ("e2e", "soak", "test_", "passes/test_bounds.py", "cli/object_storage")
+"""Tests that begin first: a worker that begins a long test last keeps the others waiting."""
 
 UNMEASURED = (
     *("e2e", "soak", "clouds", "cli/mishaps", "cli/object_storage", "passes/test_bounds.py"),
@@ -57,7 +59,10 @@ class Markers(pytest.Item):
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let every marker name a rule or an incident, and each of these have a test."""
+    """Check the markers, and put slow tests first.
+
+    Every marker names a rule or an incident, and each of these has a test.
+    """
     named = {
         (name, argument)
         for item in items
@@ -71,6 +76,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     part = options.keyword or options.markexpr or options.ignore or options.deselect
     if not part and {config.rootpath / path for path in config.args} == {config.rootpath / "tests"}:
         told += [f"no test is marked {name}({argument!r})" for name, argument in known - named]
+    items.sort(key=lambda item: not item.nodeid.removeprefix("tests/").startswith(SLOW))
     items += [Markers.from_parent(items[0].session, name=name) for name in sorted(told)]
 
 

@@ -98,14 +98,14 @@ def compare_directory(
 
 
 def unexpected_kind(filename: str) -> FindingKind:
-    """Return the kind of a file in a project's directory that should not be there."""
+    """Return the kind of a file that should not be there."""
     if filename in OURS:
         return FindingKind.EXTRA
     return FindingKind.LEFTOVER if filename in TEMPORARY else FindingKind.FOREIGN
 
 
 def unexpected_directory(name: str, content: DirectoryContent) -> Finding:
-    """Return the finding for a directory beside the pages that no page belongs to."""
+    """Return the finding for a directory that should not be there."""
     path = f"{layout.directory(name)}/"
     if normalize(name) != name or (content.problem is None and not is_project_directory(content)):
         return _found(FindingKind.FOREIGN, None, path)

@@ -225,7 +225,7 @@ def _extra_pages(output: ReceivedOutput) -> Iterator[Finding]:
 
 
 def _unexpected_files(output: ReceivedOutput) -> Iterator[Finding]:
-    """Yield the files of the index of deleted files, and about withdrawals, of no bundle."""
+    """Yield files beside the pages that no bundle brought."""
     for directory in (layout.DELETED_ROOT, layout.WITHDRAWALS):
         paths = output.store.list_files(directory)
         while batch := list(islice(paths, BATCH)):

@@ -103,7 +103,10 @@ def member_of(path: str) -> str:
 
 
 def is_ours(path: str) -> bool:
-    """Return True for files beside the pages that yanksync writes, temporary files among them."""
+    """Return True for files beside the pages that yanksync writes.
+
+    Temporary files are among them.
+    """
     directory, _, filename = path.rpartition("/")
     if is_deleted_index(directory):
         return filename in (*DELETED_INDEX, *map(layout.temporary_name, DELETED_INDEX))
