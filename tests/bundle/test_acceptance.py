@@ -151,6 +151,25 @@ def test_a_mirror_put_back_needs_a_full_bundle_and_that_is_accepted(
         receiver.apply(old)
 
 
+def test_an_older_bundle_with_a_larger_number_is_refused(mirror: World, receiver: Receiver) -> None:
+    state = mirror.where / "state.db"
+    backup = state.read_bytes()
+    for since in (1, 2, 3):
+        old = bundle_of(mirror, f"before-{since}.bundle")
+    state.write_bytes(backup)
+    mirror.clock.time += 60
+    mirror.up.remove_project("demo")
+    assert mirror.sync() == DONE
+    receiver.apply(bundle_of(mirror, "full.bundle"))
+    before = receiver.files()
+    assert receiver.applied().cursor == 2
+    with pytest.raises(BundleError, match="it was made before bundle 2, which was applied already"):
+        receiver.apply(old)
+    assert receiver.files() == before
+    mirror.clock.time -= 3600  # the clock of the first machine was corrected
+    receiver.apply(bundle_of(mirror, "then.bundle", 2))
+
+
 def test_the_same_number_after_a_backup_is_another_bundle(
     mirror: World, receiver: Receiver
 ) -> None:

@@ -54,10 +54,16 @@ def _wrong_order(known: AppliedBundle, header: BundleHeader, state: str) -> str 
         )
     # After the first machine was put back to a backup, it gives the same cursors again.
     is_later = header.made is not None and made is not None and header.made > made
+    is_earlier = header.made is not None and made is not None and header.made < made
+    done = "begun" if is_begun else "applied"
+    if header.has_everything and header.cursor > newest and is_earlier:
+        return (
+            f"it was made before bundle {newest}, which was {done} already. If the clock of the "
+            f"first machine was wrong then, apply one that was made with --since {newest}"
+        )
     if header.has_everything and (header.cursor > newest or is_later):
         return None
     if header.cursor <= newest and (header.has_everything or not is_later):
-        done = "begun" if is_begun else "applied"
         return f"its cursor is {header.cursor}, and {newest} was {done} already"
     if known.source is None:
         return "no bundle was applied here before; begin with one that was made without --since"
