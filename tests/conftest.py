@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import tempfile
@@ -49,6 +50,16 @@ def measured(request: pytest.FixtureRequest) -> Iterator[None]:
             patch.setenv("COVERAGE_INCLUDE", f"{here.parent}/yanksync/*")
             patch.setenv("COVERAGE_FILE", str(here.parent / ".coverage"))
         yield
+
+
+@pytest.fixture(autouse=True)
+def logger_as_before() -> Iterator[None]:
+    """Undo what a command in the process of a test changes: the next test reads the log."""
+    logger = logging.getLogger("yanksync")
+    level, propagates = logger.level, logger.propagate
+    yield
+    logger.setLevel(level)
+    logger.propagate = propagates
 
 
 class Markers(pytest.Item):
