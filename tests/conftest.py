@@ -7,6 +7,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
+from itertools import groupby, islice
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ RULES = {f"R{number}" for number in anchors("rules.rst", "rule-r")}
 INCIDENTS = {*anchors("incidents.rst", "incident-")}
 
 SLOW = ("e2e", "soak", "test_", "passes/test_bounds.py", "cli/object_storage")
-"""Tests that begin first: a worker that begins a long test last keeps the others waiting."""
+"""Folders and files with long tests."""
 
 UNMEASURED = (
     *("e2e", "soak", "clouds", "cli/mishaps", "cli/object_storage", "passes/test_bounds.py"),
@@ -70,7 +71,7 @@ class Markers(pytest.Item):
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Check the markers, and put slow tests first.
+    """Check the markers, and deal the slow tests out to the workers.
 
     Every marker names a rule or an incident, and each of these has a test.
     """
@@ -87,8 +88,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     part = options.keyword or options.markexpr or options.ignore or options.deselect
     if not part and {config.rootpath / path for path in config.args} == {config.rootpath / "tests"}:
         told += [f"no test is marked {name}({argument!r})" for name, argument in known - named]
-    items.sort(key=lambda item: not item.nodeid.removeprefix("tests/").startswith(SLOW))
+    items[:] = dealt(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
     items += [Markers.from_parent(items[0].session, name=name) for name in sorted(told)]
+
+
+def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Return the tests in an order in which each worker begins with slow modules.
+
+    A worker gets a part of the list. If it began its slow tests last, the others would wait.
+    """
+    if workers < 2:
+        return items
+    slow: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    quick, number = list[pytest.Item](), 0
+    for module, tests in groupby(items, lambda item: item.nodeid.partition("::")[0]):
+        if module.removeprefix("tests/").startswith(SLOW):
+            slow[number % workers] += tests
+            number += 1
+        else:
+            quick += tests
+    rest, share = iter(quick), len(items) // workers
+    parts = [[*first, *islice(rest, max(share - len(first), 0))] for first in slow]
+    return [item for part in parts for item in part] + list(rest)
 
 
 @pytest.fixture(scope="module")
