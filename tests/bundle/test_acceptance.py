@@ -163,11 +163,32 @@ def test_an_older_bundle_with_a_larger_number_is_refused(mirror: World, receiver
     receiver.apply(bundle_of(mirror, "full.bundle"))
     before = receiver.files()
     assert receiver.applied().cursor == 2
-    with pytest.raises(BundleError, match="it was made before bundle 2, which was applied already"):
+    with pytest.raises(BundleError, match="it would bring back what was withdrawn since"):
         receiver.apply(old)
     assert receiver.files() == before
-    mirror.clock.time -= 3600  # the clock of the first machine was corrected
-    receiver.apply(bundle_of(mirror, "then.bundle", 2))
+
+
+def test_a_clock_that_goes_back_brings_no_older_bundle_back(
+    mirror: World, receiver: Receiver
+) -> None:
+    older = bundle_of(mirror, "older.bundle")
+    mirror.clock.time -= 7200
+    receiver.apply(quarantined(mirror, 1))
+    with pytest.raises(BundleError, match="it would bring back what was withdrawn since"):
+        receiver.apply(older)
+    shutil.rmtree(receiver.output)
+    receiver.apply(bundle_of(mirror, "full.bundle"))
+    assert receiver.files() == mirror.files()
+
+
+def test_a_lost_state_takes_no_older_bundle(mirror: World, receiver: Receiver) -> None:
+    older = bundle_of(mirror, "older.bundle")
+    receiver.apply(quarantined(mirror, 1))
+    receiver.state.unlink()
+    with pytest.raises(BundleError, match="it would bring back what was withdrawn since"):
+        receiver.apply(older)
+    receiver.apply(bundle_of(mirror, "full.bundle"))
+    assert receiver.files() == mirror.files()
 
 
 def test_the_same_number_after_a_backup_is_another_bundle(

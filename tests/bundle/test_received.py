@@ -5,6 +5,7 @@ They can be looked at and checked in their place.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from itertools import count
@@ -143,6 +144,44 @@ def test_files_of_other_programs_are_named_and_left_alone(mirror: World, fed: Re
         assert fed.verified(read=True)[0] == {FindingKind.FOREIGN: 3}
         fed.apply(bundle_of(mirror, "full.bundle"))
     assert all((fed.output / path).exists() for path in paths)
+
+
+NOT_UTF8 = os.fsdecode(b"b\xff")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(f"simple/{NOT_UTF8}/index.html", f"withdrawals/project/{NOT_UTF8}/feed.atom"),
+        *(f"withdrawals/{NOT_UTF8}.txt", f"packages/{NOT_UTF8}/x-1.tar.gz"),
+        *(f"deleted/simple/{NOT_UTF8}/index.html", "withdrawals/mine/index.html"),
+        *("packages/debs/x.deb", "simple/demo/mine.txt"),
+    ],
+)
+def test_odd_names_hinder_no_bundle(mirror: World, fed: Receiver, path: str) -> None:
+    rewritten(path)(fed)
+    fed.verified(read=True)
+    mirror.up.remove_project("demo")
+    assert mirror.sync() == DONE
+    fed.apply(bundle_of(mirror, "full.bundle"))
+    fed.verified(read=True)
+    assert not (fed.output / "simple/demo/index.html").exists()
+    assert [*fed.output.rglob("demo-*")] == []
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_files_behind_a_link_are_removed(mirror: World, fed: Receiver, depth: int) -> None:
+    path = package(fed, "other-2.0.tar.gz").relative_to(fed.output)
+    directory = fed.output.joinpath(*path.parts[: depth + 1])
+    elsewhere = fed.output.parent / "elsewhere"
+    directory.rename(elsewhere)
+    directory.symlink_to(elsewhere)
+    (fed.output / "packages/00").symlink_to(fed.output / "packages")
+    mirror.up.remove_project("other")
+    assert mirror.sync() == DONE
+    fed.apply(bundle_of(mirror, "full.bundle"))
+    assert [*elsewhere.rglob("other-2.0.tar.gz")] == []
+    assert package(fed, "demo-2.0.tar.gz").is_file()
 
 
 def test_an_altered_file_is_taken_out_of_service(fed: Receiver) -> None:

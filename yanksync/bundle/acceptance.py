@@ -10,6 +10,7 @@ from yanksync.bundle.places import Places
 from yanksync.core import layout
 from yanksync.core.bundles.header import BundleHeader
 from yanksync.core.errors import BundleError, PublishError
+from yanksync.output.published_serials import HEAD, serial_in
 from yanksync.state.facts import AppliedBundle
 
 log = logging.getLogger("yanksync")
@@ -22,7 +23,8 @@ _BATCH = 500
 def refuse_wrong_order(places: Places, where: str, header: BundleHeader) -> None:
     """Raise :class:`BundleError` for a bundle that does not follow the last one."""
     known = places.state.facts.applied_bundle
-    problem = _wrong_order(known, header, str(places.settings.mirror.state))
+    there = _published_serial(places)
+    problem = _wrong_order(known, header, str(places.settings.mirror.state), there)
     if known.source is None and (
         places.state.facts.cursor is not None or places.state.projects.published()
     ):
@@ -35,7 +37,15 @@ def refuse_wrong_order(places: Places, where: str, header: BundleHeader) -> None
         raise BundleError(where, f"is not applied: {problem}. Nothing was changed")
 
 
-def _wrong_order(known: AppliedBundle, header: BundleHeader, state: str) -> str | None:
+def _published_serial(places: Places) -> int | None:
+    """Return the serial of the list in the output, or None."""
+    body = places.store.read_file(_LIST)
+    return None if body is None else serial_in(body[:HEAD])
+
+
+def _wrong_order(
+    known: AppliedBundle, header: BundleHeader, state: str, there: int | None
+) -> str | None:
     if known.source not in (None, header.mirror):
         return (
             "it is of another mirror than the bundles before, or of a state that was built again. "
@@ -54,16 +64,12 @@ def _wrong_order(known: AppliedBundle, header: BundleHeader, state: str) -> str 
         )
     # After the first machine was put back to a backup, it gives the same cursors again.
     is_later = header.made is not None and made is not None and header.made > made
-    is_earlier = header.made is not None and made is not None and header.made < made
-    done = "begun" if is_begun else "applied"
-    if header.has_everything and header.cursor > newest and is_earlier:
-        return (
-            f"it was made before bundle {newest}, which was {done} already. If the clock of the "
-            f"first machine was wrong then, apply one that was made with --since {newest}"
-        )
+    if header.has_everything and there is not None and (header.serial or there) != there:
+        return _older_than_output(header, there)
     if header.has_everything and (header.cursor > newest or is_later):
         return None
     if header.cursor <= newest and (header.has_everything or not is_later):
+        done = "begun" if is_begun else "applied"
         return f"its cursor is {header.cursor}, and {newest} was {done} already"
     if known.source is None:
         return "no bundle was applied here before; begin with one that was made without --since"
@@ -76,6 +82,21 @@ def _wrong_order(known: AppliedBundle, header: BundleHeader, state: str) -> str 
     return (
         f"it follows bundle {header.since}, and the last one applied here is {newest}; apply the "
         f"ones between, or make one with --since {newest}"
+    )
+
+
+def _older_than_output(header: BundleHeader, there: int) -> str | None:
+    """Return why a bundle is too old for the output, or None.
+
+    Its serial is another one than that of the list in the output. Serials are upstream's, so they
+    are right whatever the clocks say, and after a backup was put back on either machine.
+    """
+    if (header.serial or 0) > there:
+        return None
+    return (
+        f"it is of serial {header.serial}, and the pages here are of serial {there}, so it would "
+        "bring back what was withdrawn since. Make a new one. If upstream itself was put back, "
+        f"delete {_LIST} in the output first"
     )
 
 

@@ -25,7 +25,7 @@ from yanksync.bundle.places import Places
 from yanksync.bundle.received import WrittenFiles, note_received
 from yanksync.core import layout
 from yanksync.core.bundles.header import BundleHeader, LogPart
-from yanksync.core.bundles.members import DELETED_INDEX, MemberKind, is_ours, member_of
+from yanksync.core.bundles.members import DELETED_INDEX, MemberKind, is_ours, is_package, member_of
 from yanksync.core.errors import PublishError, YanksyncError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.parts import parts_that_fit
@@ -157,7 +157,7 @@ class _Application:
                 filter(self._is_page, self._not_received(self._store.names(), _page))
             )
             self._remove_other_files(layout.DELETED_ROOT)
-            found = self._places.packages.packages()
+            found = filter(is_package, self._places.packages.packages())
             self._remove_files(self._not_received(found))
         self._remove_files(bundle.removed.packages())
         self._places.packages.keep_incoming(())

@@ -122,6 +122,7 @@ def _next_bundle(places: Places, since: int) -> tuple[BundleHeader, MadeBundle]:
         token=made.token,
         log=log_part(made, before),
         made=places.now(),
+        serial=state.facts.published_list.serial_written,
         complete=state.facts.moment("complete_read"),
     )
     return header, made

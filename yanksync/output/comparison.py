@@ -107,7 +107,11 @@ def unexpected_kind(filename: str) -> FindingKind:
 def unexpected_directory(name: str, content: DirectoryContent) -> Finding:
     """Return the finding for a directory that should not be there."""
     path = f"{layout.directory(name)}/"
-    if normalize(name) != name or (content.problem is None and not is_project_directory(content)):
+    if normalize(name) != name:
+        return _found(FindingKind.FOREIGN, None, path)
+    if content.problem is not None:
+        return _found(FindingKind.UNCHECKED, name, path, content.problem)
+    if not is_project_directory(content):
         return _found(FindingKind.FOREIGN, None, path)
     return _found(FindingKind.EXTRA, name, path)
 

@@ -39,6 +39,7 @@ class BundleHeader(Struct, frozen=True, kw_only=True):
     token: str  # random: another one in each bundle, even after a backup was restored
     log: LogPart = LogPart.NONE
     made: Moment | None = None
+    serial: Cursor | None = None  # the list of projects has this one
     complete: Moment | None = None  # the mirror has all that upstream had then
 
     @property

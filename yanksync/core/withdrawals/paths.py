@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from yanksync.core.layout import REVALIDATED, WITHDRAWALS, Headers, temporary_name
 
 LOG_INDEX = f"{WITHDRAWALS}/log/index.json"
@@ -24,6 +26,13 @@ CONTENT_TYPES = {
     ".zip": "application/zip",
 }
 """By the end of the name; ``feed.json`` has one of its own."""
+
+# The names of assets may be those of an earlier version.
+_OURS = (
+    rf"{WITHDRAWALS}/(index\.html|feed\.(atom|json)|log/(index\.json|\d{{6,}}\.ndjson)"
+    r"|assets/[^/]+\.(css|js|svg)|watch/[^/]+\.atom|osv/(all\.zip|[^/]+/[^/]+\.json)"
+    r"|project/[^/]+/(feed\.atom|events\.json|index\.html|withdrawn\.json))"
+)
 
 FEED_JSON_TYPE = "application/feed+json"
 FIXED = "public, max-age=31536000, immutable"
@@ -95,4 +104,7 @@ def is_temporary(path: str) -> bool:
 
 def is_ours(path: str) -> bool:
     """Return whether yanksync gives files such names."""
-    return is_temporary(path) or path.endswith(tuple(CONTENT_TYPES))
+    directory, _, filename = path.rpartition("/")
+    if is_temporary(path):
+        path = f"{directory}/{filename[1:].removesuffix(temporary_name('')[1:])}"
+    return re.fullmatch(_OURS, path) is not None

@@ -5,6 +5,7 @@ Written, listed and deleted.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ from pathlib import Path
 from yanksync.output.digests import digest_of
 from yanksync.output.disk.file_system_limits import FileSystemRefusals
 from yanksync.output.disk.inventory import open_published
-from yanksync.output.disk.published_files import PublishedFiles, publish_errors
+from yanksync.output.disk.published_files import UNREADABLE, PublishedFiles, publish_errors
 from yanksync.output.disk.staging import (
     StagedFiles,
     discard,
@@ -24,6 +25,8 @@ from yanksync.output.disk.staging import (
 )
 from yanksync.output.files import OutputFile, batches
 from yanksync.system import fsync
+
+log = logging.getLogger("yanksync")
 
 _CHUNK = 1 << 20  # bytes
 
@@ -100,12 +103,16 @@ class OtherFiles(PublishedFiles):
     def list_files(self, directory: str) -> Iterator[str]:
         """Yield the paths of all files below a directory, by subdirectory."""
 
+        root = f"{self.output}/{directory}"
+
         def stop(error: OSError) -> None:
-            if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            if isinstance(error, PermissionError) and error.filename != root:  # such as lost+found
+                log.warning(UNREADABLE, error.filename, error.strerror)
+            elif not isinstance(error, (FileNotFoundError, NotADirectoryError)):
                 raise error
 
-        with publish_errors(f"{self.output}/{directory}"):
-            for base, below, names in os.walk(f"{self.output}/{directory}", onerror=stop):
+        with publish_errors(root):
+            for base, below, names in os.walk(root, onerror=stop):
                 below.sort()
                 place = Path(base).relative_to(self.output).as_posix()
                 yield from (f"{place}/{name}" for name in sorted(names))

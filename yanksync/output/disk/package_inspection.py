@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -12,10 +14,12 @@ from yanksync.core.layout import PACKAGES
 from yanksync.core.package_files.paths import metadata_path
 from yanksync.output.disk.incoming import PRIVATE
 from yanksync.output.disk.inventory import umask, wrong_mode
-from yanksync.output.disk.published_files import publish_errors
+from yanksync.output.disk.published_files import UNREADABLE, publish_errors
 from yanksync.output.disk.staging import unlink
 from yanksync.output.package_store import PackageEntry
 from yanksync.system.atomic_files import FILE_MODE
+
+log = logging.getLogger("yanksync")
 
 INCOMING = ".incoming"
 """The directory of received files below ``packages/``; the web server cannot read it."""
@@ -23,6 +27,7 @@ INCOMING = ".incoming"
 WITHHELD_KEY = "files.withheld"
 _ALTERED = "altered"  # the directory of altered files among those out of service
 _CHUNK = 1 << 20  # bytes
+_COPIES = rf"{PACKAGES}/[0-9a-f]{{2}}(/[0-9a-f]{{2}}(/[0-9a-f]{{60}})?)?"  # directories of copies
 
 
 class PackageInspection:
@@ -49,7 +54,7 @@ class PackageInspection:
     def packages(self) -> Iterator[str]:
         """Yield the paths of files below ``packages/``, without received ones."""
         with publish_errors(self._root), suppress(FileNotFoundError):
-            yield from _below(self._root, PACKAGES)
+            yield from _below(self._root, PACKAGES, os.path.realpath(self._root))
 
     def set_aside(self, paths: Sequence[str]) -> str:
         """Move altered files out of the output; return where they are now."""
@@ -119,19 +124,31 @@ def _entry(place: str, path: str, fresh: int) -> PackageEntry:
     return PackageEntry(path, found.st_size, wrong_mode=wrong_mode(found.st_mode, fresh))
 
 
-def _below(directory: str, path: str) -> Iterator[str]:
+def _below(directory: str, path: str, root: str) -> Iterator[str]:
     """Yield the paths of everything except directories, in order.
 
-    A link to a directory is followed: an operator may have put copies on another disk.
+    A link to a directory of copies is followed, unless it leads back into ``root``: an operator may
+    have put copies on another disk.
     """
     with os.scandir(directory) as entries:
         found = sorted((entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries)
     for name, is_directory, is_link in found:
+        place, below = f"{directory}/{name}", f"{path}/{name}"
         if not is_directory:
-            yield f"{path}/{name}"
-        elif name != INCOMING and not is_link:
-            with suppress(FileNotFoundError):
-                yield from _below(f"{directory}/{name}", f"{path}/{name}")
+            yield below
+        elif name != INCOMING and (not is_link or _leads_out(place, below, root)):
+            try:
+                yield from _below(place, below, root)
+            except FileNotFoundError:
+                pass
+            except PermissionError as error:  # such as lost+found
+                log.warning(UNREADABLE, place, error.strerror)
+
+
+def _leads_out(place: str, path: str, root: str) -> bool:
+    return re.fullmatch(_COPIES, path) is not None and not os.path.realpath(place).startswith(
+        f"{root}/"
+    )
 
 
 def _move_away(place: str, target: str) -> None:

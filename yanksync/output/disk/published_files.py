@@ -23,6 +23,9 @@ from yanksync.output.store import FreeSpace, PublishedList
 from yanksync.system.atomic_files import FILE_MODE
 from yanksync.system.ownership import ownership_hint
 
+UNREADABLE = "%s cannot be read, so it is left alone: %s"
+"""What is logged of a directory below the output."""
+
 
 class PublishedFiles:
     """Reads the files below an output directory."""

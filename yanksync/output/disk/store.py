@@ -7,6 +7,7 @@ happen, and then their directories reach the disk. Only then does the state comm
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import stat
 from collections.abc import Iterable, Sequence
@@ -51,6 +52,9 @@ from yanksync.system.atomic_files import create_new
 
 # After one of these errors the rest of the batch would fail, too, so it is not tried.
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE}
+
+
+log = logging.getLogger("yanksync")
 
 
 class DiskStore(OtherFiles):
@@ -241,7 +245,12 @@ class DiskStore(OtherFiles):
             self._remove_files(base)
         except FileNotFoundError:
             return
-        os.rmdir(base)
+        try:
+            os.rmdir(base)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            log.warning("%s: the page is removed; files of other programs stay there", base)
 
     @staticmethod
     def _remove_files(base: str) -> None:

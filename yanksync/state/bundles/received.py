@@ -89,7 +89,20 @@ class ReceivedTable:
     def known(self, paths: Iterable[str]) -> set[str]:
         """Return those of ``paths`` that bundles brought."""
         found = "SELECT 1 FROM received WHERE path = ?"
-        return {path for path in paths if self._db.first_row(found, (path,)) is not None}
+        texts = filter(_is_text, paths)
+        return {path for path in texts if self._db.first_row(found, (path,)) is not None}
+
+
+def _is_text(path: str) -> bool:
+    """Return False for a name that is not UTF-8.
+
+    No bundle has one.
+    """
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _below(directory: str) -> tuple[str, str]:
