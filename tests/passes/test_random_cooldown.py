@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 
 import pytest
@@ -163,9 +164,13 @@ PLANTED: list[tuple[type[IndexOracle], Config, list[Step]]] = [
 
 
 def live(machine: CooldownHistories, config: Config, steps: list[Step]) -> None:
-    machine.begin(begun=[], config=config, sealed=False, narrow=False)
-    for name, version, date, later in steps:
-        machine.upload_and_sync(name=name, version=version, date=date, later=later)
+    try:
+        machine.begin(begun=[], config=config, sealed=False, narrow=False)
+        for name, version, date, later in steps:
+            machine.upload_and_sync(name=name, version=version, date=date, later=later)
+    except Violation:
+        shutil.rmtree(machine.where)
+        raise
 
 
 @pytest.mark.parametrize(
