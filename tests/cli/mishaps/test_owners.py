@@ -232,3 +232,23 @@ def test_doctor_cannot_read_a_home_of_another_user(other: Dropped, tmp_path: Pat
     home.mkdir(mode=0o700)
     done = other("doctor", "--json", HOME=str(home))
     assert "schedule" in done.out, done.err
+
+
+def test_a_directory_that_only_root_may_read_hinders_nothing(
+    other: Dropped, served: Served, upstream: FakeUpstream
+) -> None:
+    """``lost+found`` is such a directory, where a file system is mounted."""
+    other.configure(
+        f'simple_url = "{served.simple_url}"',
+        mirror='files = "copy"\n[withdrawals]\npublish = true',
+    )
+    assert other("sync").code == 0
+    for directory in ("packages", "withdrawals"):
+        (other.output / directory / "lost+found").mkdir(mode=0o700)
+    for command in (["verify"], ["verify", "--repair"]):
+        done = other(*command)
+        assert done.code == 0
+        assert done.err.count("cannot be read, so it is left alone: Permission denied") == 2
+    upstream.remove_project("demo")
+    assert other("sync").code == 0
+    assert not [*other.output.rglob("demo-*")]
