@@ -278,3 +278,18 @@ def refused(where: Path, members: dict[str, bytes]) -> None:
 def _json(header: dict[str, object]) -> bytes:
 
     return json.dumps(header).encode()
+
+
+def test_a_failure_before_the_first_file_says_that_nothing_was_changed(
+    mirror: World, receiver: Receiver
+) -> None:
+    before = receiver.files()
+    obstacle = receiver.output / "simple/.index.html.tmp"
+    obstacle.mkdir()
+    bundle = quarantined(mirror, 1)
+    with pytest.raises(PublishError, match=r"nothing was changed\. Correct the cause"):
+        receiver.apply(bundle)
+    assert receiver.files() == before and receiver.applied().begun is None
+    obstacle.rmdir()
+    receiver.apply(bundle)
+    assert receiver.files() == mirror.files()

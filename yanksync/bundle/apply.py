@@ -78,7 +78,8 @@ def _noted_run(places: Places, checked: CheckedBundle) -> Iterator[None]:
         yield
     except YanksyncError as error:
         if isinstance(error, PublishError):
-            error = _in_part(error)
+            is_begun = places.state.facts.applied_bundle.begun == checked.header.token
+            error = _with_advice(error, is_begun=is_begun)
         record = RunRecord(exit_code=ExitCode.FAILED, problem=str(error))
         runs.end(run, places.now(), record)
         raise error from None
@@ -86,10 +87,12 @@ def _noted_run(places: Places, checked: CheckedBundle) -> Iterator[None]:
     runs.end(run, places.now(), record)
 
 
-def _in_part(error: PublishError) -> PublishError:
+def _with_advice(error: PublishError, *, is_begun: bool) -> PublishError:
     problem = (
         f"{error.problem}; the bundle is applied in part. Correct the cause, and apply the same "
         "bundle again"
+        if is_begun
+        else f"{error.problem}; nothing was changed. Correct the cause, and apply the bundle again"
     )
     return PublishError(error.where, problem, is_full=error.is_full)
 
