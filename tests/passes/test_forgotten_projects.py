@@ -219,8 +219,8 @@ def test_a_bundle_takes_it_away_elsewhere(mirror: World, where: Path) -> None:
 
 
 def test_what_cannot_be_removed_is_removed_by_the_next_pass(mirror: World) -> None:
-    stranger = mirror.where / "out/simple/demo/notes.txt"
-    stranger.write_text("mine")
+    obstacle = mirror.where / "out/simple/demo/index.html.br"
+    obstacle.mkdir()  # nobody can unlink a directory
 
     def work(world: Mirror) -> ExitCode:
         forget(world, [DEMO])
@@ -234,7 +234,7 @@ def test_what_cannot_be_removed_is_removed_by_the_next_pass(mirror: World) -> No
     assert mirror.sync() == ExitCode.FAILED
     assert "other-3.0.tar.gz" in filenames(mirror, "other")
     assert unfinished(mirror) == ("demo",)
-    stranger.unlink()
+    obstacle.rmdir()
     assert mirror.sync() == DONE
     assert texts_in(mirror.where) == []
     assert unfinished(mirror) == ()
