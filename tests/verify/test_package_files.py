@@ -157,6 +157,13 @@ def test_a_link_in_place_of_a_copy_is_no_copy(mirror: World) -> None:
     assert other.exists()
 
 
+@pytest.mark.parametrize("target", ["out/packages", "out", ".", "out/packages/.."])
+def test_a_link_that_leads_back_shows_no_copy_twice(mirror: World, target: str) -> None:
+    (mirror.where / "out/packages/00").symlink_to(mirror.where / target)
+    assert repair(mirror) == ({}, DONE)
+    assert copy(mirror).is_file() and served(mirror)
+
+
 def test_an_altered_copy_that_a_run_left_in_place_is_found_again(mirror: World) -> None:
     """The run died between its note and the move."""
     place = copy(mirror)

@@ -252,3 +252,21 @@ def test_a_directory_that_only_root_may_read_hinders_nothing(
     upstream.remove_project("demo")
     assert other("sync").code == 0
     assert not [*other.output.rglob("demo-*")]
+
+
+@pytest.mark.parametrize("directory", ["packages/00", "withdrawals/log"])
+def test_an_unreadable_directory_of_the_mirror_is_a_failure(
+    other: Dropped, served: Served, upstream: FakeUpstream, directory: str
+) -> None:
+    """It may hide a file that is still served."""
+    other.configure(
+        f'simple_url = "{served.simple_url}"',
+        mirror='files = "copy"\n[withdrawals]\npublish = true',
+    )
+    assert other("sync").code == 0
+    place = other.output / directory
+    place.mkdir(exist_ok=True)
+    os.chown(place, OTHER, OTHER)
+    place.chmod(0)
+    done = other("verify")
+    assert (done.code, "Permission denied" in done.out + done.err) == (1, True)

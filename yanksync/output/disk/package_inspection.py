@@ -127,8 +127,9 @@ def _entry(place: str, path: str, fresh: int) -> PackageEntry:
 def _below(directory: str, path: str, root: str) -> Iterator[str]:
     """Yield the paths of everything except directories, in order.
 
-    A link to a directory of copies is followed, unless it leads back into ``root``: an operator may
-    have put copies on another disk.
+    A link to a directory of copies is followed: an operator may have put copies on another disk. A
+    link that leads back to ``root`` would show copies a second time, so it is not followed. A
+    directory of copies that cannot be read is an error; another one is left alone.
     """
     with os.scandir(directory) as entries:
         found = sorted((entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries)
@@ -141,14 +142,21 @@ def _below(directory: str, path: str, root: str) -> Iterator[str]:
                 yield from _below(place, below, root)
             except FileNotFoundError:
                 pass
-            except PermissionError as error:  # such as lost+found
-                log.warning(UNREADABLE, place, error.strerror)
+            except PermissionError as error:
+                if error.filename != place or _has_copies(below):
+                    raise
+                log.warning(UNREADABLE, place, error.strerror)  # such as lost+found
+
+
+def _has_copies(path: str) -> bool:
+    """Return whether a directory below the output has the place of copies."""
+    return re.fullmatch(_COPIES, path) is not None
 
 
 def _leads_out(place: str, path: str, root: str) -> bool:
-    return re.fullmatch(_COPIES, path) is not None and not os.path.realpath(place).startswith(
-        f"{root}/"
-    )
+    """Return whether a link leads to copies elsewhere, and neither into ``root`` nor above it."""
+    target = os.path.realpath(place)
+    return _has_copies(path) and os.path.commonpath((target, root)) not in (target, root)
 
 
 def _move_away(place: str, target: str) -> None:

@@ -50,11 +50,10 @@ from yanksync.output.store import (
 )
 from yanksync.system.atomic_files import create_new
 
+log = logging.getLogger("yanksync")
+
 # After one of these errors the rest of the batch would fail, too, so it is not tried.
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.EMFILE}
-
-
-log = logging.getLogger("yanksync")
 
 
 class DiskStore(OtherFiles):
