@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.bundles import Receiver, Steps, bundle_of, with_manifest, write_members
+from tests.support.bundles import (
+    Receiver,
+    Steps,
+    bundle_of,
+    members_of,
+    with_manifest,
+    write_members,
+)
 from tests.support.dying_store import Killed
 from tests.support.fake_index.http_server import Served
 from tests.support.world import DONE, World
@@ -188,6 +195,21 @@ def test_a_lost_state_takes_no_older_bundle(mirror: World, receiver: Receiver) -
     with pytest.raises(BundleError, match="it would bring back what was withdrawn since"):
         receiver.apply(older)
     receiver.apply(bundle_of(mirror, "full.bundle"))
+    assert receiver.files() == mirror.files()
+
+
+def test_an_upstream_that_was_put_back_needs_what_the_refusal_says(
+    mirror: World, receiver: Receiver
+) -> None:
+    members = members_of(bundle_of(mirror, "full.bundle"))
+    del members["manifest.ndjson"]
+    header = {**json.loads(members["bundle.json"]), "serial": 1}
+    members = with_manifest({**members, "bundle.json": _json(header)})
+    bundle = write_members(mirror.where / "lower.bundle", members)
+    with pytest.raises(BundleError, match=r"delete simple/index\.v1_json in the output first"):
+        receiver.apply(bundle)
+    (receiver.output / "simple/index.v1_json").unlink()
+    receiver.apply(bundle)
     assert receiver.files() == mirror.files()
 
 

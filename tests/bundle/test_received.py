@@ -147,6 +147,8 @@ def test_files_of_other_programs_are_named_and_left_alone(mirror: World, fed: Re
 
 
 NOT_UTF8 = os.fsdecode(b"b\xff")
+OURS = f"withdrawals/project/{NOT_UTF8}"
+"""Where yanksync has files of such names, so that a bundle with everything removes them."""
 
 
 @pytest.mark.parametrize(
@@ -167,6 +169,7 @@ def test_odd_names_hinder_no_bundle(mirror: World, fed: Receiver, path: str) -> 
     fed.verified(read=True)
     assert not (fed.output / "simple/demo/index.html").exists()
     assert [*fed.output.rglob("demo-*")] == []
+    assert (fed.output / path).exists() != path.startswith(OURS)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])

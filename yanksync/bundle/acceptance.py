@@ -10,7 +10,6 @@ from yanksync.bundle.places import Places
 from yanksync.core import layout
 from yanksync.core.bundles.header import BundleHeader
 from yanksync.core.errors import BundleError, PublishError
-from yanksync.output.published_serials import HEAD, serial_in
 from yanksync.state.facts import AppliedBundle
 
 log = logging.getLogger("yanksync")
@@ -23,7 +22,7 @@ _BATCH = 500
 def refuse_wrong_order(places: Places, where: str, header: BundleHeader) -> None:
     """Raise :class:`BundleError` for a bundle that does not follow the last one."""
     known = places.state.facts.applied_bundle
-    there = _published_serial(places)
+    there = places.store.published_list().serial if header.has_everything else None
     problem = _wrong_order(known, header, str(places.settings.mirror.state), there)
     if known.source is None and (
         places.state.facts.cursor is not None or places.state.projects.published()
@@ -37,15 +36,13 @@ def refuse_wrong_order(places: Places, where: str, header: BundleHeader) -> None
         raise BundleError(where, f"is not applied: {problem}. Nothing was changed")
 
 
-def _published_serial(places: Places) -> int | None:
-    """Return the serial of the list in the output, or None."""
-    body = places.store.read_file(_LIST)
-    return None if body is None else serial_in(body[:HEAD])
-
-
 def _wrong_order(
     known: AppliedBundle, header: BundleHeader, state: str, there: int | None
 ) -> str | None:
+    """Return why a bundle does not follow the last one, or None.
+
+    If the bundle has everything, ``there`` is the serial of the list in the output.
+    """
     if known.source not in (None, header.mirror):
         return (
             "it is of another mirror than the bundles before, or of a state that was built again. "
@@ -64,7 +61,7 @@ def _wrong_order(
         )
     # After the first machine was put back to a backup, it gives the same cursors again.
     is_later = header.made is not None and made is not None and header.made > made
-    if header.has_everything and there is not None and (header.serial or there) != there:
+    if there is not None and header.serial not in (None, there):
         return _older_than_output(header, there)
     if header.has_everything and (header.cursor > newest or is_later):
         return None
