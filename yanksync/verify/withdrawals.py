@@ -104,8 +104,8 @@ def _unexpected(
     for path in found:
         if path in expected:
             continue
-        kind = FindingKind.EXTRA if paths.is_ours(path) else FindingKind.FOREIGN
-        yield _found(FindingKind.LEFTOVER if paths.is_temporary(path) else kind, name, path)
+        ours = FindingKind.LEFTOVER if paths.is_temporary(path) else FindingKind.EXTRA
+        yield _found(ours if paths.is_ours(path) else FindingKind.FOREIGN, name, path)
 
 
 def _files_of(publication: Publication, name: NormalizedName) -> Iterator[OutputFile]:

@@ -27,6 +27,7 @@ CONTENT_TYPES = {
 }
 """By the end of the name; ``feed.json`` has one of its own."""
 
+_TEMPORARY = temporary_name("")[1:]  # the end of such a name
 # The names of assets may be those of an earlier version.
 _OURS = (
     rf"{WITHDRAWALS}/(index\.html|feed\.(atom|json)|log/(index\.json|\d{{6,}}\.ndjson)"
@@ -99,12 +100,12 @@ def headers(path: str, cache: str = REVALIDATED) -> Headers:
 def is_temporary(path: str) -> bool:
     """Return whether a run that died left this file."""
     filename = path.rpartition("/")[2]
-    return filename.startswith(".") and filename.endswith(temporary_name("")[1:])
+    return filename.startswith(".") and filename.endswith(_TEMPORARY)
 
 
 def is_ours(path: str) -> bool:
     """Return whether yanksync gives files such names."""
-    directory, _, filename = path.rpartition("/")
     if is_temporary(path):
-        path = f"{directory}/{filename[1:].removesuffix(temporary_name('')[1:])}"
+        directory, _, filename = path.rpartition("/")
+        path = f"{directory}/{filename[1:].removesuffix(_TEMPORARY)}"
     return re.fullmatch(_OURS, path) is not None
