@@ -220,7 +220,7 @@ def test_a_bundle_takes_it_away_elsewhere(mirror: World, where: Path) -> None:
 
 def test_what_cannot_be_removed_is_removed_by_the_next_pass(mirror: World) -> None:
     obstacle = mirror.where / "out/simple/demo/index.html.br"
-    obstacle.mkdir()  # nobody can unlink a directory
+    obstacle.mkdir()  # to delete a file of this name fails
 
     def work(world: Mirror) -> ExitCode:
         forget(world, [DEMO])
