@@ -189,6 +189,15 @@ def test_what_a_quarantine_takes_away_comes_back_with_its_hash_or_not_at_all() -
     assert names(find_lost_files(cleared, approved, again, (), LATER)) == [ONE, ODD]
 
 
+def test_a_remembered_file_is_the_same_when_its_page_comes_again() -> None:
+    entries = [event(EntryKind.YANK, "2.0"), event(EntryKind.REMOVE_FILE, None, 12, "demo-1.0.zip")]
+    doubted = find_lost_files(page(TWO), (), page(file(TWO, B)), (), FIRST)
+    gone = page(serial=14)
+    once = find_lost_files(page(file(TWO, B)), doubted, gone, entries, FIRST)
+    assert names(once) == [TWO] and not once[0].shown
+    assert find_lost_files(gone, once, gone, entries, FIRST) == once
+
+
 def test_a_hash_in_doubt_is_remembered_when_its_file_goes() -> None:
     lost = find_lost_files(BOTH, (), page(ONE, file(TWO, B), serial=12), (), FIRST)
     gone = (event(EntryKind.REMOVE_RELEASE, "2.0", 13),)

@@ -14,7 +14,6 @@ import io
 import json
 import os
 import pkgutil
-import runpy
 import selectors
 import signal
 import socket
@@ -23,6 +22,7 @@ import termios
 import threading
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 
 import coverage
 
@@ -131,10 +131,13 @@ def _prepare() -> None:
     gc.freeze()
 
 
+_MAIN = compile((Path(yanksync.__path__[0]) / "__main__.py").read_text(), "yanksync", "exec")
+
+
 def _run() -> None:
     """Run yanksync, and leave its memory to the system."""
     try:
-        runpy.run_module("yanksync", run_name="__main__", alter_sys=True)
+        exec(_MAIN, {"__name__": "__main__"})  # another user may not find it: see _prepare
     except SystemExit as ended:
         # To free each object takes ten times as long as a command.
         with suppress(OSError):  # it then ends as an interpreter does

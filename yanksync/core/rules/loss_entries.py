@@ -71,10 +71,10 @@ class LossEntries:
     def marked(self, lost: LostFile, mark: Yank | None) -> LostFile:
         """Return ``lost`` with the mark that the newest entry gives it.
 
-        ``mark`` is the mark of its release.
+        ``mark`` is the mark of its release. A file that is only remembered needs none.
         """
         event = self.mark(lost)
-        if event is None:
+        if event is None or not lost.shown:
             return lost
         if event.kind is EntryKind.YANK:
             # The entry has no reason, so the reason of the page, or the earlier one, stays.
