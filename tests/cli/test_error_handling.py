@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import click
@@ -19,7 +21,9 @@ from yanksync.core.exit_codes import ExitCode
 def as_before() -> Iterator[None]:
     """Leave handlers and voice as they were."""
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    hook = sys.unraisablehook
     yield
+    sys.unraisablehook = hook
     for number, handler in handlers.items():
         signal.signal(number, handler)
     error_handling.output_format = error_handling.OutputFormat()
@@ -109,3 +113,38 @@ def test_an_ignored_signal_stays_ignored(number: signal.Signals) -> None:
 )
 def test_printable(text: str, shown: str) -> None:
     assert error_handling.printable(text) == shown
+
+
+_DROPPED = """
+import click, signal, time
+from yanksync.cli.error_handling import run_guarded
+
+class Destroyed:
+    def __del__(self):
+        signal.raise_signal({number})
+
+class Referred:
+    pass
+
+def callback():
+    if {weak}:
+        import weakref
+        one = Referred()
+        weakref.finalize(one, signal.raise_signal, {number})
+    else:
+        one = Destroyed()
+    del one
+    print("dropped", flush=True)
+    time.sleep(60)
+
+run_guarded(click.Command("yanksync", callback=callback))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("weak", [False, True])
+def test_a_signal_counts_where_python_drops_exceptions(number: int, *, weak: bool) -> None:
+    program = _DROPPED.format(number=int(number), weak=weak)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (128 + number, "dropped\n")
+    assert done.stderr == "yanksync: interrupted; the next run goes on from here\n"

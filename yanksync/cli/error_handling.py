@@ -66,6 +66,7 @@ def run_guarded(command: click.Command) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and "&" of shells set this
             signal.signal(number, _terminate)
+    sys.unraisablehook = _keep_signal
     std_streams.make_safe()
     try:
         result = command.main(prog_name="yanksync", standalone_mode=False)
@@ -204,6 +205,22 @@ def bug_report_text(error: Exception) -> str:
 
 def _terminate(number: int, frame: object) -> None:
     raise Terminated(number)
+
+
+def _keep_signal(lost: sys.UnraisableHookArgs) -> None:
+    """Let a signal come again if Python has dropped its exception.
+
+    Python drops what is raised in a destructor or in the callback of a weak reference.
+    """
+    if not isinstance(lost.exc_value, Terminated):
+        sys.__unraisablehook__(lost)
+        return
+    end = lost.exc_value.number
+    signal.signal(signal.SIGALRM, lambda _, frame: _terminate(end, frame))
+    signal.setitimer(signal.ITIMER_REAL, _AGAIN)
+
+
+_AGAIN = 0.01  # seconds
 
 
 def leave(code: int) -> NoReturn:

@@ -22,11 +22,11 @@ import termios
 import threading
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 
 import coverage
 
 import yanksync
+from yanksync.__main__ import main
 
 _LARGEST = 1 << 20  # bytes of a request: arguments and environment
 # What modules of yanksync import where they use it.
@@ -131,13 +131,10 @@ def _prepare() -> None:
     gc.freeze()
 
 
-_MAIN = compile((Path(yanksync.__path__[0]) / "__main__.py").read_text(), "yanksync", "exec")
-
-
 def _run() -> None:
     """Run yanksync, and leave its memory to the system."""
     try:
-        exec(_MAIN, {"__name__": "__main__"})  # another user may not find it: see _prepare
+        main()
     except SystemExit as ended:
         # To free each object takes ten times as long as a command.
         with suppress(OSError):  # it then ends as an interpreter does

@@ -154,7 +154,10 @@ def _has_copies(path: str) -> bool:
 
 
 def _leads_out(place: str, path: str, root: str) -> bool:
-    """Return whether a link leads to copies elsewhere, and neither into ``root`` nor above it."""
+    """Return whether a link leads to copies elsewhere.
+
+    ``root`` and what is above it would be looked through again.
+    """
     target = os.path.realpath(place)
     return _has_copies(path) and os.path.commonpath((target, root)) not in (target, root)
 
