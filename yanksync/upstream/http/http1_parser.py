@@ -186,7 +186,10 @@ class ResponseParser:
     def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except HttpParserError:  # also raised if a callback raised
+        except HttpParserError as error:  # also raised if a callback raised
+            raised = error.__context__
+            if raised is not None and not isinstance(raised, Exception):
+                raise raised from None  # a signal came in a callback
             raise UnsupportedResponse from None
 
     def _reply(self) -> HttpResponse:
