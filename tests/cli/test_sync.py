@@ -186,7 +186,8 @@ def test_an_output_that_cannot_be_written_is_1(yanksync: Cli, tmp_path: Path) ->
     (tmp_path / "file").write_text("in the way")
     done = yanksync("sync", YANKSYNC_MIRROR_OUTPUT=str(tmp_path / "file" / "mirror"))
     assert (done.code, done.out) == (1, "")
-    assert done.err == f"yanksync: {tmp_path}/file/mirror: Not a directory\n"
+    why = f"{tmp_path}/file is in the way: move it away, or change mirror.output"
+    assert done.err == f"yanksync: {tmp_path}/file/mirror: Not a directory; {why}\n"
     assert yanksync("sync").silent  # with the output mended
 
 

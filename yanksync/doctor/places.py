@@ -30,6 +30,7 @@ from yanksync.system.ownership import command_as, owner_kept_out, ownership_hint
 
 _OWNER = "run yanksync as the user that owns it, or change the owner"
 _REMEDIES = {
+    errno.ENOTDIR: "move it away, or change mirror.output",
     errno.EROFS: "mount it writable",
     errno.ENOSPC: "free some room",
     errno.EDQUOT: "free some room, or raise the quota",

@@ -16,6 +16,10 @@ def test_a_file_where_the_output_belongs(yanksync: Cli) -> None:
     assert (done.code, done.out) == (1, "")
     why = "is there and no directory: move it away, or change mirror.output"
     assert done.err == f"yanksync: {yanksync.output}: {why}\n"
+    for command in (("verify",), ("verify", "--repair"), ("doctor",)):
+        done = yanksync(*command)
+        assert done.code == 1
+        assert "move it away, or change mirror.output" in done.out + done.err
     assert yanksync.output.read_text() == "precious"
 
 

@@ -136,7 +136,7 @@ def publish_errors(path: str, key: str = "mirror.output") -> Iterator[None]:
 
 
 def advice(error: OSError, where: str | None, key: str = "mirror.output") -> str:
-    """Return advice about an error: the owner, or a full disk.
+    """Return advice about an error of the place ``where``.
 
     ``key`` is the configuration key of the place.
     """
@@ -144,6 +144,15 @@ def advice(error: OSError, where: str | None, key: str = "mirror.output") -> str
         return f"; free some room for {key}, the next run goes on from here"
     if error.errno == errno.EROFS:
         return f"; mount {key} writable, the next run goes on from here"
+    if where is not None and error.strerror == os.strerror(errno.ENOTDIR):
+        return _in_the_way(Path(where), key)
     if where is None or error.errno not in (errno.EACCES, errno.EPERM):
         return "" if key == "mirror.output" else f"; correct {key}, or make that directory"
     return ownership_hint(Path(where)) or (_FIXED if error.errno == errno.EPERM else "")
+
+
+def _in_the_way(path: Path, key: str) -> str:
+    for one in (path, *path.parents):
+        if one.exists() and not one.is_dir():
+            return f"; {one} is in the way: move it away, or change {key}"
+    return ""
