@@ -141,10 +141,99 @@ run_guarded(click.Command("yanksync", callback=callback))
 """
 
 
+_TWICE = """
+import click, signal, sys
+from yanksync.cli.error_handling import run_guarded
+
+class Interrupted:
+    def write(self, text):
+        sys.__stderr__.write(text)
+        sys.__stderr__.flush()
+        signal.raise_signal({number})
+
+    def __getattr__(self, name):
+        return getattr(sys.__stderr__, name)
+
+def callback():
+    try:
+        signal.raise_signal({number})
+    finally:
+        if {late}:
+            sys.stderr = Interrupted()
+        else:
+            signal.raise_signal({number})
+
+run_guarded(click.Command("yanksync", callback=callback))
+"""
+_FAILED = """
+import click, signal, sys
+from yanksync.cli.error_handling import run_guarded
+from yanksync.core.errors import LockHeld
+
+class Interrupted(LockHeld):
+    def __str__(self):
+        signal.raise_signal({number})
+        return "never shown"
+
+def callback():
+    raise Interrupted("x.db.lock", "process 1")
+
+run_guarded(click.Command("yanksync", callback=callback))
+"""
+_STARTING = """
+import signal, sys
+from yanksync.__main__ import main
+
+class Finder:
+    def find_spec(self, name, *args):
+        if name == "yanksync.cli":
+            signal.raise_signal({number})
+
+sys.meta_path.insert(0, Finder())
+main()
+"""
+_ENDING = """
+import atexit, signal, sys
+from yanksync.__main__ import main
+
+atexit.register(signal.raise_signal, {number})
+sys.argv = ["yanksync", "--version"]
+main()
+"""
+_INTERRUPTED = "yanksync: interrupted; the next run goes on from here\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("weak", [False, True])
 def test_a_signal_counts_where_python_drops_exceptions(number: int, *, weak: bool) -> None:
-    program = _DROPPED.format(number=int(number), weak=weak)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = interpreted(_DROPPED.format(number=int(number), weak=weak))
     assert (done.returncode, done.stdout) == (128 + number, "dropped\n")
-    assert done.stderr == "yanksync: interrupted; the next run goes on from here\n"
+    assert done.stderr == _INTERRUPTED
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_second_signal_ends_it_without_a_traceback(number: int, *, late: bool) -> None:
+    done = interpreted(_TWICE.format(number=int(number), late=late))
+    # A shell shows both as 130 or 143.
+    assert done.returncode == (-number if late else 128 + number)
+    assert done.stderr.startswith("yanksync: interrupted") and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_counts_while_an_error_is_shown(number: int) -> None:
+    done = interpreted(_FAILED.format(number=int(number)))
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "", _INTERRUPTED)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_at_the_start_or_the_end_prints_no_traceback(number: int) -> None:
+    done = interpreted(_STARTING.format(number=int(number)))
+    assert (done.returncode, done.stdout, done.stderr) == (-number, "", "")
+    done = interpreted(_ENDING.format(number=int(number)))
+    assert (done.returncode, done.stderr) == (-number, "")
+    assert done.stdout.startswith("yanksync, version")
+
+
+def interpreted(program: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -63,11 +63,31 @@ class Terminated(BaseException):
 
 def run_guarded(command: click.Command) -> int:
     """Run ``command`` with the arguments of the process; return the exit code."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and "&" of shells set this
-            signal.signal(number, _terminate)
-    sys.unraisablehook = _keep_signal
-    std_streams.make_safe()
+    try:
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and "&" of shells set this
+                signal.signal(number, _terminate)
+        sys.unraisablehook = _keep_signal
+        std_streams.make_safe()
+        code = _run(command)
+        _end_at_signals()
+        return code
+    except Terminated as end:
+        _end_at_signals()  # such as a second Ctrl-C
+        leave(128 + end.number)  # as shells expect after a signal
+
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def _end_at_signals() -> None:
+    """Let a signal end the process at once: no work is left."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is _terminate:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _run(command: click.Command) -> int:
     try:
         result = command.main(prog_name="yanksync", standalone_mode=False)
         code = result if isinstance(result, int) else ExitCode.DONE
@@ -78,9 +98,8 @@ def run_guarded(command: click.Command) -> int:
     except click.ClickException as error:
         _show_usage(error)
         return ExitCode.USAGE
-    except (click.Abort, KeyboardInterrupt, Terminated) as end:
-        came = end.number if isinstance(end, Terminated) else signal.SIGINT
-        leave(128 + came)  # as shells expect after a signal
+    except (click.Abort, KeyboardInterrupt):  # as at a question
+        raise Terminated(signal.SIGINT) from None
     except BrokenPipeError:  # the reader (such as "| head") has ended
         std_streams.discard_output()
         return ExitCode.FAILED
