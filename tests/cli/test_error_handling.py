@@ -165,6 +165,64 @@ def callback():
 
 run_guarded(click.Command("yanksync", callback=callback))
 """
+_HELD_UP = """
+import click, signal, threading, time
+from yanksync.cli.error_handling import run_guarded
+from yanksync.core.errors import LockHeld
+
+def swallowed():
+    try:
+        signal.raise_signal({number})
+    except BaseException:
+        pass
+
+def lost():
+    swallowed()
+    time.sleep(60)
+
+def lost_and_failed():
+    swallowed()
+    raise LockHeld("x.db.lock", "process 1")
+
+def lost_and_partial():
+    swallowed()
+    return 3
+
+def replaced():
+    try:
+        signal.raise_signal({number})
+    finally:
+        raise RuntimeError("release unlocked lock")
+
+def replaced_and_handled():
+    try:
+        replaced()
+    except RuntimeError:
+        pass
+    time.sleep(60)
+
+def cleaned():
+    try:
+        signal.raise_signal({number})
+    finally:
+        for step in range(8):
+            try:
+                time.sleep(0.1)
+                raise OSError
+            except OSError:
+                time.sleep(0.1)
+        print("cleaned", flush=True)
+
+def locked():
+    lock = threading.Lock()
+    lock.acquire()
+    try:
+        signal.raise_signal({number})
+    finally:
+        lock.acquire()
+
+run_guarded(click.Command("yanksync", callback={name}), cleanup=3.0)
+"""
 _FAILED = """
 import click, signal, sys
 from yanksync.cli.error_handling import run_guarded
@@ -218,6 +276,26 @@ def test_a_second_signal_ends_it_without_a_traceback(number: int, *, late: bool)
     # A shell shows both as 130 or 143.
     assert done.returncode == (-number if late else 128 + number)
     assert done.stderr.startswith("yanksync: interrupted") and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("name", "out"),
+    [
+        ("lost", ""),
+        ("lost_and_failed", ""),
+        ("lost_and_partial", ""),
+        ("replaced", ""),
+        ("replaced_and_handled", ""),
+        ("cleaned", "cleaned\n"),
+        ("locked", ""),
+    ],
+)
+def test_a_signal_ends_it_whatever_becomes_of_the_exception(
+    number: int, name: str, out: str
+) -> None:
+    done = interpreted(_HELD_UP.format(number=int(number), name=name))
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, out, _INTERRUPTED)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

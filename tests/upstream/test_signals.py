@@ -11,8 +11,8 @@ from types import FrameType
 
 import pytest
 
-from yanksync.cli.error_handling import Terminated
 from yanksync.core.formats.html.elements import read_html
+from yanksync.system.signals import Terminated
 from yanksync.upstream.http.http1_parser import ResponseParser
 from yanksync.upstream.xmlrpc_codec import decode_response
 

@@ -32,6 +32,7 @@ from yanksync.core.errors import (
     YanksyncError,
 )
 from yanksync.core.exit_codes import ExitCode
+from yanksync.system.signals import CLEANUP, SignalHandler, Terminated
 
 LogFormat = Literal["text", "json"]
 Color = Literal["auto", "always", "never"]
@@ -53,62 +54,52 @@ class OutputFormat(Struct):
 output_format = OutputFormat()
 
 
-class Terminated(BaseException):
-    """A signal came; cleanup happens on the way out."""
+def run_guarded(command: click.Command, cleanup: float = CLEANUP) -> int:
+    """Run ``command`` with the arguments of the process; return the exit code.
 
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-def run_guarded(command: click.Command) -> int:
-    """Run ``command`` with the arguments of the process; return the exit code."""
+    After a signal the process ends; see :class:`.SignalHandler` for ``cleanup``.
+    """
+    signals = SignalHandler(cleanup)
     try:
-        for number in _SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup and "&" of shells set this
-                signal.signal(number, _terminate)
-        sys.unraisablehook = _keep_signal
+        signals.install()
         std_streams.make_safe()
-        code = _run(command)
-        _end_at_signals()
+        code = _run(command, signals)
+        if code:
+            signals.check()  # it may have made something fail
+        signals.uninstall()
         return code
     except Terminated as end:
-        _end_at_signals()  # such as a second Ctrl-C
+        signals.uninstall()  # such as a second Ctrl-C
         leave(128 + end.number)  # as shells expect after a signal
 
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
-def _end_at_signals() -> None:
-    """Let a signal end the process at once: no work is left."""
-    for number in _SIGNALS:
-        if signal.getsignal(number) is _terminate:
-            signal.signal(number, signal.SIG_DFL)
-
-
-def _run(command: click.Command) -> int:
+def _run(command: click.Command, signals: SignalHandler) -> int:
     try:
         result = command.main(prog_name="yanksync", standalone_mode=False)
         code = result if isinstance(result, int) else ExitCode.DONE
         sys.stdout.flush()
         return code
-    except click.exceptions.Exit as error:
+    except KeyboardInterrupt:
+        raise Terminated(signal.SIGINT) from None
+    except Exception as error:
+        signals.check()  # the error may have replaced its exception
+        return _shown(error)
+
+
+def _shown(error: Exception) -> int:
+    """Show why a command ended; return the exit code."""
+    if isinstance(error, click.exceptions.Exit):
         return error.exit_code
-    except click.ClickException as error:
+    if isinstance(error, click.Abort):  # Ctrl-C at a question
+        raise Terminated(signal.SIGINT) from None
+    if isinstance(error, click.ClickException):
         _show_usage(error)
         return ExitCode.USAGE
-    except (click.Abort, KeyboardInterrupt):  # as at a question
-        raise Terminated(signal.SIGINT) from None
-    except BrokenPipeError:  # the reader (such as "| head") has ended
+    if isinstance(error, BrokenPipeError | StdoutError):
         std_streams.discard_output()
+    if isinstance(error, BrokenPipeError):  # the reader (such as "| head") has ended
         return ExitCode.FAILED
-    except YanksyncError as error:
-        if isinstance(error, StdoutError):
-            std_streams.discard_output()
-        return _failed(error)
-    except Exception as error:
-        return _unforeseen(error)
+    return _failed(error) if isinstance(error, YanksyncError) else _unforeseen(error)
 
 
 def exit_code_of(error: YanksyncError) -> ExitCode:
@@ -220,26 +211,6 @@ def bug_report_text(error: Exception) -> str:
         f"internal error: {type(error).__name__}: {error}. This is a bug: please report it, with "
         "what 'yanksync -vv …' prints. Nothing is lost; what was recorded goes on in the next run."
     )
-
-
-def _terminate(number: int, frame: object) -> None:
-    raise Terminated(number)
-
-
-def _keep_signal(lost: sys.UnraisableHookArgs) -> None:
-    """Let a signal come again if Python has dropped its exception.
-
-    Python drops what is raised in a destructor or in the callback of a weak reference.
-    """
-    if not isinstance(lost.exc_value, Terminated):
-        sys.__unraisablehook__(lost)
-        return
-    end = lost.exc_value.number
-    signal.signal(signal.SIGALRM, lambda _, frame: _terminate(end, frame))
-    signal.setitimer(signal.ITIMER_REAL, _AGAIN)
-
-
-_AGAIN = 0.01  # seconds
 
 
 def leave(code: int) -> NoReturn:

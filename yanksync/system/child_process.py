@@ -13,6 +13,7 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from yanksync.core.errors import DeliveryError
+from yanksync.system.signals import signals_held
 
 _LAST = 2000  # bytes of its output that are read
 _MOST = 16 << 20  # bytes of output: a command that writes more would fill the disk
@@ -91,9 +92,11 @@ class _Child(threading.Thread):
         self._environ = environ
         self._process: subprocess.Popen[bytes] | None = None
         self._problem: str | None = None
+        self._held: set[int] = set()  # signals that the command must not get
 
     def run(self) -> None:
         """Start it."""
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._held)
         try:
             self._process = subprocess.Popen(
                 self._command,
@@ -109,7 +112,8 @@ class _Child(threading.Thread):
 
     def begun(self) -> subprocess.Popen[bytes]:
         """Return the process, once it runs. Raises :class:`DeliveryError`."""
-        self.start()
+        with signals_held() as self._held:  # Python does not call a thread alive at once
+            self.start()
         self.join()
         if self._process is None:
             raise DeliveryError(f"{self._command[0]} cannot be started: {self._problem}")

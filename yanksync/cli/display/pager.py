@@ -13,6 +13,8 @@ from contextlib import suppress
 
 import click
 
+_PATIENCE = 1.0  # seconds for the pager to leave the terminal as it was
+
 
 def show(lines: Iterable[str]) -> None:
     """Print lines, on a terminal with ``$PAGER`` or ``less``.
@@ -35,11 +37,24 @@ def show(lines: Iterable[str]) -> None:
         with suppress(BrokenPipeError):  # the reader has seen enough
             for line in lines:
                 process.stdin.write(line + "\n")
+            process.stdin.close()
+        process.wait()
+    except BaseException:
+        _end(process)  # it may wait for its reader
+        raise
     finally:
         with suppress(BrokenPipeError):
             process.stdin.close()
-        process.wait()
         signal.signal(signal.SIGINT, ignored)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _pager() -> list[str] | None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import msgspec
 from msgspec import Struct
@@ -23,6 +22,7 @@ from yanksync.sync.fetch import PageRequest
 from yanksync.sync.published_page import render_forms, shown_page
 from yanksync.sync.recovery.published_state import PublishTask
 from yanksync.system import fsync
+from yanksync.system.signals import signals_held
 from yanksync.upstream.client import RawPage
 
 _HEAD = 8  # bytes with the length of a message
@@ -57,14 +57,10 @@ class Helper:
         fsync.prepare_fork()
         self.line, theirs = socket.socketpair()
         parent = os.getpid()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-        try:
+        with closing(theirs), signals_held():
             self._pid = os.fork()
             if self._pid == 0:
                 _serve(theirs, mirror, parent, [self.line, *(other.line for other in others)])
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            theirs.close()
 
     @property
     def busy(self) -> bool:
