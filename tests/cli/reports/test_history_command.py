@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 
@@ -179,6 +180,25 @@ def test_a_pager_that_ends_early_is_no_failure(eventful: Cli) -> None:
     shown = typed(eventful, "history", PAGER="head -n 1")
     assert shown.code == 0
     assert re.match(r"TIME .*\n$", shown.text)
+
+
+@pytest.mark.parametrize("words", [1, 40_000])  # more than a pipe holds
+@pytest.mark.parametrize("trap", ["", "trap '' TERM"])
+def test_a_signal_ends_the_pager_too(
+    synced: Cli, upstream: FakeUpstream, words: int, trap: str
+) -> None:
+    upstream.yank("demo", "1.0", "word " * words)
+    assert synced("sync").code == 0
+    pager = synced.home / "pager"
+    pager.write_text(
+        f"#!/bin/sh\n{trap}\necho $$ > pager.pid\nsleep 0.5\nkill -TERM $PPID\nexec sleep 60\n"
+    )
+    pager.chmod(0o755)
+    shown = typed(synced, "history", PAGER=str(pager))
+    assert shown.code == 143
+    assert shown.text.endswith("yanksync: interrupted; the next run goes on from here\n")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((synced.home / "pager.pid").read_text()), 0)
 
 
 @pytest.mark.parametrize("pager", ["", "cat", "no-such-pager", "'unclosed"])
