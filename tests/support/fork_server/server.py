@@ -27,6 +27,7 @@ import coverage
 
 import yanksync
 from yanksync.__main__ import main
+from yanksync.sync.withdrawals.web_page import asset_files
 
 _LARGEST = 1 << 20  # bytes of a request: arguments and environment
 # What modules of yanksync import where they use it.
@@ -119,7 +120,7 @@ def _become(message: bytes, pipes: list[int]) -> None:
 
 
 def _prepare() -> None:
-    """Import what yanksync may import: another user may not read root's Python."""
+    """Read what yanksync may read of Python and of itself: another user may not read it."""
     codecs = pkgutil.iter_modules(encodings.__path__, "encodings.")
     for module in (*codecs, *pkgutil.walk_packages(yanksync.__path__, "yanksync.")):
         if not module.name.endswith(("__main__", "mbcs", "oem")):
@@ -127,6 +128,8 @@ def _prepare() -> None:
     for name in _LATE:
         with suppress(ImportError):  # the lowest packaging has no pylock
             importlib.import_module(name)
+    for asset in asset_files():
+        assert asset.body
     gc.collect()
     gc.freeze()
 

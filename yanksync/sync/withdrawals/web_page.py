@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from importlib.resources import files
 from itertools import islice
 
@@ -47,6 +47,7 @@ def _file(path: str, body: partial[bytes]) -> OutputFile:
     return OutputFile(path, paths.headers(path), lambda: (body(),))
 
 
+@cache
 def _asset(name: str) -> bytes:
     return files("yanksync.core.withdrawals.web").joinpath("assets", name).read_bytes()
 
