@@ -35,8 +35,8 @@ UNMEASURED = (
 Coverage doubles the time and the memory of each process. Other tests meet all lines that these
 tests meet."""
 
-# A job in the background of a script is started with SIGINT ignored, one of nohup with SIGHUP. What it
-# starts would ignore them, too.
+# A job in the background of a script is started with SIGINT ignored, one of nohup with SIGHUP. What
+# it starts would ignore them, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
