@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import stat
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +24,7 @@ from yanksync.core.errors import DeliveryError
 from yanksync.state.views.status import read_status
 from yanksync.sync.hooks import deliver
 from yanksync.system.child_process import run_child
+from yanksync.system.signals import Terminated
 
 
 @pytest.fixture
@@ -304,6 +308,7 @@ def test_one_hook_does_not_wait_for_the_other(served: Served, where: Path, inbox
         (["/nowhere/hook"], "/nowhere/hook cannot be started: No such file or directory"),
         (["/etc/passwd"], "/etc/passwd cannot be started: Permission denied"),
         (["sh", "-c", "kill -9 $$"], "sh was ended by signal 9"),
+        (["sh", "-c", "kill -TERM $$; exit 3"], "sh was ended by signal 15"),
         (["sh", "-c", "exit 2"], "sh ended with 2"),
         (["sh", "-c", "echo one; echo two >&2; exit 2"], "sh ended with 2: two"),
         (["sleep", "600"], "sleep was killed after 0.5 s"),
@@ -336,6 +341,37 @@ def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> Non
     while _lives(child):
         assert time.monotonic() < end, "its child lives on"
         time.sleep(0.01)
+
+
+def test_a_signal_while_a_command_starts_ends_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid = tmp_path / "pid"
+
+    def signal_comes(frame: object, event: str, function: object) -> None:
+        if event == "c_return" and getattr(function, "__name__", "") == "start_new_thread":
+            sys.setprofile(None)
+            signal.raise_signal(signal.SIGTERM)
+
+    def terminated(number: int, frame: object) -> None:
+        raise Terminated(number)
+
+    problems: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", problems.append)
+    before = signal.signal(signal.SIGTERM, terminated)
+    try:
+        sys.setprofile(signal_comes)
+        with pytest.raises(Terminated):
+            run_child(["sh", "-c", f"echo $$ > {pid}; exec sleep 600"], [], 60.0, os.environ)
+    finally:
+        sys.setprofile(None)
+        signal.signal(signal.SIGTERM, before)
+    for thread in threading.enumerate():
+        if thread.name == "hook":
+            thread.join()
+    assert problems == []
+    begun = pid.read_text() if pid.exists() else ""
+    assert not begun or not _lives(int(begun))
 
 
 def _lives(pid: int) -> bool:
