@@ -165,6 +165,33 @@ def callback():
 
 run_guarded(click.Command("yanksync", callback=callback))
 """
+_TOGETHER = """
+import click, os, signal
+from yanksync.cli.error_handling import run_guarded
+
+def callback():
+    both = {{signal.SIGTERM, signal.SIGINT}}
+    signal.pthread_sigmask(signal.SIG_BLOCK, both)
+    for number in both:
+        os.kill(os.getpid(), number)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
+
+run_guarded(click.Command("yanksync", callback=callback))
+"""
+_BLOCKED = """
+import click, signal, time
+from yanksync.cli.error_handling import run_guarded
+
+def callback():
+    try:
+        signal.raise_signal({number})
+    except BaseException:
+        pass
+    time.sleep(60)
+
+signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGALRM}})
+run_guarded(click.Command("yanksync", callback=callback))
+"""
 _HELD_UP = """
 import click, signal, threading, time
 from yanksync.cli.error_handling import run_guarded
@@ -296,6 +323,17 @@ def test_a_signal_ends_it_whatever_becomes_of_the_exception(
 ) -> None:
     done = interpreted(_HELD_UP.format(number=int(number), name=name))
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, out, _INTERRUPTED)
+
+
+def test_two_signals_at_once_end_it_as_one_does() -> None:
+    done = interpreted(_TOGETHER.format())
+    assert done.returncode in (130, 143)
+    assert (done.stdout, done.stderr) == ("", _INTERRUPTED)
+
+
+def test_a_signal_is_raised_again_where_the_parent_blocked_the_alarm() -> None:
+    done = interpreted(_BLOCKED.format(number=int(signal.SIGTERM)))
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", _INTERRUPTED)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

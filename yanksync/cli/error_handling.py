@@ -69,7 +69,8 @@ def run_guarded(command: click.Command, cleanup: float = CLEANUP) -> int:
         signals.uninstall()
         return code
     except Terminated as end:
-        signals.uninstall()  # such as a second Ctrl-C
+        signals.is_over = True  # first: the next call of a function may handle a second signal
+        signals.uninstall()
         leave(128 + end.number)  # as shells expect after a signal
 
 

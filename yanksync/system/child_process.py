@@ -112,17 +112,15 @@ class _Child(threading.Thread):
 
     def begun(self) -> subprocess.Popen[bytes]:
         """Return the process, once it runs. Raises :class:`DeliveryError`."""
-        with signals_held() as self._held:  # Python does not call a thread alive at once
+        with signals_held() as self._held:  # a signal in a join marks the thread as ended
             self.start()
-        self.join()
+            self.join()
         if self._process is None:
             raise DeliveryError(f"{self._command[0]} cannot be started: {self._problem}")
         return self._process
 
     def kill(self) -> None:
         """End it, with all that it has started."""
-        if self.is_alive():
-            self.join()
         process = self._process
         if process is None or process.poll() is not None:
             return

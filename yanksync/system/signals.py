@@ -37,12 +37,14 @@ class SignalHandler:
         self._cleanup = cleanup
         self._number = 0  # of the newest signal; 0: none came
         self._end = 0.0  # of the time for the way out
+        self.is_over = False  #: True: signals change nothing any more
 
     def install(self) -> None:
         """Handle signals from now on, except those that are ignored already.
 
         nohup, and "&" of shells, ignore some.
         """
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
         for number in _ENDING:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._terminate)
@@ -63,6 +65,8 @@ class SignalHandler:
                 signal.signal(number, signal.SIG_DFL)
 
     def _terminate(self, number: int, frame: FrameType | None) -> None:
+        if self.is_over:
+            return
         if not self._number:
             self._end = time.monotonic() + self._cleanup
             signal.signal(signal.SIGALRM, self._remind)
@@ -71,6 +75,8 @@ class SignalHandler:
         raise Terminated(number)
 
     def _remind(self, _: int, frame: FrameType | None) -> None:
+        if self.is_over:
+            return
         if time.monotonic() > self._end or not _is_on_its_way(sys.exc_info()[1]):
             raise Terminated(self._number)
 
@@ -94,8 +100,10 @@ def signals_held() -> Iterator[set[int]]:
 
     Threads that it starts inside never get them. Yields the signals that were held before.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, signal.SIGALRM})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, set())
     try:
+        # A signal that came just before it may raise here, when the others are held already.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {*_ENDING, signal.SIGALRM})
         yield {int(number) for number in before}
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

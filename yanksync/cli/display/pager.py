@@ -52,9 +52,11 @@ def _end(process: subprocess.Popen[str]) -> None:
     process.terminate()
     try:
         process.wait(_PATIENCE)
-    except subprocess.TimeoutExpired:
+    except BaseException as error:
         process.kill()
         process.wait()
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise  # a second signal
 
 
 def _pager() -> list[str] | None:
