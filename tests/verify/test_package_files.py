@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -263,6 +266,40 @@ def test_an_altered_file_that_upstream_removed_is_gone(keeping: World) -> None:
         assert list(state.package_files.by_path([below(keeping, path)])) == []
     assert keeping.sync() == DONE
     assert check(keeping)[:2] == ([], DONE)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A store whose disk cannot read one file."""
+
+    store: Any
+    path: str
+
+    def package_chunks(self, path: str) -> Iterator[bytes]:
+        if path == self.path:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        chunks: Iterator[bytes] = self.store.package_chunks(path)
+        return chunks
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+
+@pytest.mark.parametrize("name", [SDIST, f"{SDIST}.metadata"])
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_file_that_cannot_be_read_stays_where_there_is_no_other(
+    request: pytest.FixtureRequest, name: str, *, kept: bool
+) -> None:
+    world: World = request.getfixturevalue("keeping" if kept else "mirror")
+    place, found = copy(world, name), list[Finding]()
+    with opened(world) as one:
+        store: Any = Unreadable(one.package_store, below(world, place))
+        assert verify_output(replace(one, package_store=store), found.append, READ)[1] == FAILED
+    assert names(found) == [("unchecked" if kept else "altered", below(world, place))]
+    assert "the disk cannot read it any more" in (found[0].detail or "")
+    assert place.exists() is kept
+    assert world.sync() == DONE  # downloads it again where upstream has it
+    assert place.exists() and check(world, READ)[:2] == ([], DONE)
 
 
 def dying_check(world: World, *, after: bool) -> None:

@@ -48,6 +48,10 @@ def read_pace(mirror: Mirror, rate: int | None) -> ReadPace:
     return ReadPace(rate, mirror.monotonic, mirror.sleep)
 
 
+UNREADABLE = "the disk cannot read it any more"
+"""What is wrong with bytes that the disk has lost, perhaps only now."""
+
+
 def hash_problem(
     packages: PackageStore, path: str, wanted: tuple[str, str] | None, pace: ReadPace
 ) -> str | None:
@@ -77,6 +81,6 @@ def read_into(found: Digest, packages: PackageStore, path: str, pace: ReadPace) 
             pace.wait_for(len(chunk))
     except OSError as error:
         if error.errno == errno.EIO:
-            return "the disk cannot read it any more"
+            return UNREADABLE
         raise
     return None
