@@ -185,7 +185,9 @@ class Copying(Scenario):
             assert done.returncode in (DONE, 1), done
         super().heal()
         self._check_settled()
-        assert self._everything() == self.stands
+        now = self._everything()
+        other = {path for path in {*now, *self.stands} if now.get(path) != self.stands.get(path)}
+        assert other == set(), other
 
 
 def _group_of(root: str, place: str) -> str:

@@ -335,7 +335,8 @@ legacy_json = true
         assert world.counts() == Counts(0, 0, 0, 0)
         assert [path for path in self.work.rglob("*.tmp") if path.is_file()] == []
         now = self.files()
-        assert {path for path in {*now, *self.new} if now.get(path) != self.new.get(path)} == set()
+        other = {path for path in {*now, *self.new} if now.get(path) != self.new.get(path)}
+        assert other == set(), [(path, now.get(path), self.new.get(path)) for path in sorted(other)]
         assert [row for row in world.history() if row.serial is None] == []
 
 
