@@ -165,35 +165,8 @@ def callback():
 
 run_guarded(click.Command("yanksync", callback=callback))
 """
-_TOGETHER = """
-import click, os, signal
-from yanksync.cli.error_handling import run_guarded
-
-def callback():
-    both = {{signal.SIGTERM, signal.SIGINT}}
-    signal.pthread_sigmask(signal.SIG_BLOCK, both)
-    for number in both:
-        os.kill(os.getpid(), number)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
-
-run_guarded(click.Command("yanksync", callback=callback))
-"""
-_BLOCKED = """
-import click, signal, time
-from yanksync.cli.error_handling import run_guarded
-
-def callback():
-    try:
-        signal.raise_signal({number})
-    except BaseException:
-        pass
-    time.sleep(60)
-
-signal.pthread_sigmask(signal.SIG_BLOCK, {{signal.SIGALRM}})
-run_guarded(click.Command("yanksync", callback=callback))
-"""
 _HELD_UP = """
-import click, signal, threading, time
+import click, os, signal, threading, time
 from yanksync.cli.error_handling import run_guarded
 from yanksync.core.errors import LockHeld
 
@@ -228,6 +201,13 @@ def replaced_and_handled():
         pass
     time.sleep(60)
 
+def at_once():
+    both = {{signal.SIGTERM, signal.SIGINT}}
+    signal.pthread_sigmask(signal.SIG_BLOCK, both)
+    for number in both:
+        os.kill(os.getpid(), number)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
+
 def cleaned():
     try:
         signal.raise_signal({number})
@@ -248,6 +228,7 @@ def locked():
     finally:
         lock.acquire()
 
+signal.pthread_sigmask(signal.SIG_BLOCK, {blocked})
 run_guarded(click.Command("yanksync", callback={name}), cleanup=3.0)
 """
 _FAILED = """
@@ -321,18 +302,18 @@ def test_a_second_signal_ends_it_without_a_traceback(number: int, *, late: bool)
 def test_a_signal_ends_it_whatever_becomes_of_the_exception(
     number: int, name: str, out: str
 ) -> None:
-    done = interpreted(_HELD_UP.format(number=int(number), name=name))
+    done = interpreted(_HELD_UP.format(number=int(number), name=name, blocked=()))
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, out, _INTERRUPTED)
 
 
 def test_two_signals_at_once_end_it_as_one_does() -> None:
-    done = interpreted(_TOGETHER.format())
+    done = interpreted(_HELD_UP.format(number=15, name="at_once", blocked=()))
     assert done.returncode in (130, 143)
     assert (done.stdout, done.stderr) == ("", _INTERRUPTED)
 
 
 def test_a_signal_is_raised_again_where_the_parent_blocked_the_alarm() -> None:
-    done = interpreted(_BLOCKED.format(number=int(signal.SIGTERM)))
+    done = interpreted(_HELD_UP.format(number=15, name="lost", blocked="{signal.SIGALRM}"))
     assert (done.returncode, done.stdout, done.stderr) == (143, "", _INTERRUPTED)
 
 

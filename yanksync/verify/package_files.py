@@ -21,7 +21,7 @@ from yanksync.output.package_store import PackageEntry
 from yanksync.state.facts import PackageCheck
 from yanksync.state.package_files.copy_counts import LACKING
 from yanksync.sync.package_files.altered import AlteredCopy, take_out_altered
-from yanksync.sync.package_files.hashing import UNREADABLE, hash_problem, read_pace
+from yanksync.sync.package_files.hashing import hash_problem, read_pace
 from yanksync.verify.file_judgement import Judgement, judge_file
 from yanksync.verify.summary import GOES_ON, SAVED, CheckSummary, FileCheck
 
@@ -134,8 +134,6 @@ class _CopyCheck:
             found = self._judge(copy, path, entry)
             if found is not None:
                 kind, why = found
-                if why == UNREADABLE and copy.kept:
-                    kind = FindingKind.UNCHECKED  # there is no other, and a later read may succeed
                 if kind is FindingKind.ALTERED:
                     yield self._altered_copy(copy, path, why or "it is another file")
                 else:
@@ -160,7 +158,8 @@ class _CopyCheck:
         is_copy = path == copy.path
         hashes = copy.file.hashes if is_copy else copy.file.core_metadata
         wanted = strongest(hashes) if isinstance(hashes, tuple) else None
-        read = partial(hash_problem, self._mirror.packages, path, wanted, self._pace)
+        packages, only = self._mirror.packages, copy.kept
+        read = partial(hash_problem, packages, path, wanted, self._pace, is_only=only)
         return judge_file(
             entry, copy.size if is_copy else None, read if self._request.read else None
         )

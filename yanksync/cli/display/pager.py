@@ -51,12 +51,11 @@ def show(lines: Iterable[str]) -> None:
 def _end(process: subprocess.Popen[str]) -> None:
     process.terminate()
     try:
-        process.wait(_PATIENCE)
-    except BaseException as error:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_PATIENCE)
+    finally:  # also after a second signal
         process.kill()
         process.wait()
-        if not isinstance(error, subprocess.TimeoutExpired):
-            raise  # a second signal
 
 
 def _pager() -> list[str] | None:

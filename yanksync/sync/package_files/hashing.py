@@ -48,23 +48,27 @@ def read_pace(mirror: Mirror, rate: int | None) -> ReadPace:
     return ReadPace(rate, mirror.monotonic, mirror.sleep)
 
 
-UNREADABLE = "the disk cannot read it any more"
-"""What is wrong with bytes that the disk has lost, perhaps only now."""
-
-
 def hash_problem(
-    packages: PackageStore, path: str, wanted: tuple[str, str] | None, pace: ReadPace
+    packages: PackageStore,
+    path: str,
+    wanted: tuple[str, str] | None,
+    pace: ReadPace,
+    *,
+    is_only: bool = False,
 ) -> str | None:
     """Read a file; return what is wrong with its bytes.
 
     ``wanted`` is the algorithm and the hex digest; None: nothing is read. Raises :class:`OSError`
-    when the file cannot be read.
+    when the file cannot be read now. With ``is_only`` no other can be had, so what the disk cannot
+    read counts as that: a later read may succeed.
     """
     if wanted is None:
         return None
     algorithm, digest = wanted
     found = hashlib.new(algorithm, usedforsecurity=False)
     problem = read_into(found, packages, path, pace)
+    if problem is not None and is_only:
+        raise OSError(errno.EIO, problem, path)
     if problem is not None or found.hexdigest() == digest:
         return problem
     return f"its {algorithm} is not that of the page"
@@ -81,6 +85,6 @@ def read_into(found: Digest, packages: PackageStore, path: str, pace: ReadPace) 
             pace.wait_for(len(chunk))
     except OSError as error:
         if error.errno == errno.EIO:
-            return UNREADABLE
+            return "the disk cannot read it any more"
         raise
     return None
