@@ -36,6 +36,7 @@ SCENARIOS = {
     "cooldown-shown": "sync in which these 4,000 files become visible",
     "events-empty": "sync with nothing new and a log of --events withdrawals",
     "events": "sync that adds 100 to this log",
+    "events-archive": "the same, when the archive of OSV records is due",
     "files": "full-resync into nothing that copies --files package files",
 }
 DEFAULT = ("cold", "empty", "withdrawals")
@@ -43,7 +44,7 @@ BUILDS = ("cold-gzip", "delay", "cold")
 """Start from nothing; the others continue after the last of these."""
 COOLDOWN = ("cooldown-empty", "cooldown-shown")
 """Have mirrors of their own: see ``cooldown``."""
-EVENTS = ("events-empty", "events")
+EVENTS = ("events-empty", "events", "events-archive")
 """Begin a mirror of their own: see ``events``."""
 FILES = ("files",)
 """Has a mirror of its own: see ``files``."""

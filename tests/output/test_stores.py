@@ -256,6 +256,7 @@ def test_files_beside_the_pages(store: Store) -> None:
     paths = [f"{base}/feed.atom", f"{base}/project/demo/feed.atom", f"{base}/project/x/feed.atom"]
     assert list(store.list_files(base)) == [] and store.read_file(paths[0]) is None
     assert store.file_digest(paths[0]) is None
+    assert store.file_chunks(paths[0]) is None
     store.write_files(other(path, path.encode()) for path in paths)
     assert sorted(store.list_files(base)) == sorted(paths)
     store.write_files([other(paths[0], b""), other(paths[1], b"new")])
@@ -265,6 +266,7 @@ def test_files_beside_the_pages(store: Store) -> None:
     store.delete_files([f"{base}/long"])
     assert [store.read_file(path) for path in paths] == [b"", b"new", paths[2].encode()]
     assert store.file_digest(paths[1]) == digest(b"new")
+    assert b"".join(store.file_chunks(paths[1]) or ()) == b"new"
     assert there(store) == there(store, None) == set()
     assert list(store.names()) == []
     store.delete_files([paths[1], paths[2], f"{base}/none"])

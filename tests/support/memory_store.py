@@ -113,6 +113,11 @@ class MemoryStore:
         """Return such a file."""
         return self.files.get(path)
 
+    def file_chunks(self, path: str) -> Iterator[bytes] | None:
+        """Return the bytes of such a file."""
+        body = self.files.get(path)
+        return None if body is None else iter((body,))
+
     def file_digest(self, path: str) -> bytes | None:
         """Return the digest of such a file."""
         body = self.files.get(path)

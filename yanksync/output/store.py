@@ -132,11 +132,14 @@ class Store(Protocol):
     def read_file(self, path: str) -> bytes | None:
         """Return a file beside the pages, or None."""
 
-    def file_digest(self, path: str) -> bytes | None:
-        """Return the digest of a file beside the pages, or None.
+    def file_chunks(self, path: str) -> Iterator[bytes] | None:
+        """Return the bytes of a file beside the pages, or None.
 
-        It may be too long for memory.
+        The file may be too long for memory. An error of the storage may come with any chunk.
         """
+
+    def file_digest(self, path: str) -> bytes | None:
+        """Return the digest of a file beside the pages, or None."""
 
     def list_files(self, directory: str) -> Iterator[str]:
         """Yield the paths of all files below a directory, temporary ones, too."""

@@ -152,6 +152,7 @@ class EventLogPosition(Struct, frozen=True, rename=lambda field: f"events_{field
     backlog: int | None = None  # newest row of the history when the log began
     archived: int | None = None  # the newest cursor in the archive of OSV records
     archived_at: float | None = None  # when the archive was written
+    archive_digest: str | None = None  # of its bytes, in hexadecimal
 
     def is_archive_due(self, newest: int, now: float) -> bool:
         """Return whether the archive is due.

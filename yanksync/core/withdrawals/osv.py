@@ -120,6 +120,11 @@ def record_id(project: str, version: str | None) -> str:
     return f"{PREFIX}{project}@{version}"
 
 
+def record_project(filename: str) -> str:
+    """Return the project of a record from the name of its file."""
+    return filename.removeprefix(PREFIX).removesuffix(".json").partition("@")[0]
+
+
 def _record(id_: str, project: str, release: _Release) -> dict[str, Any]:
     action = next((one for one in _GRAVEST if one in release.held), None)
     about = project if release.version is None else f"{project} {one_line(release.version)}"

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from yanksync.output.digests import digest_of
 from yanksync.output.disk.file_system_limits import FileSystemRefusals
@@ -91,14 +92,21 @@ class OtherFiles(PublishedFiles):
             with file:
                 return file.read()
 
-    def file_digest(self, path: str) -> bytes | None:
-        """Return the digest of a file; None if it is missing."""
+    def file_chunks(self, path: str) -> Iterator[bytes] | None:
+        """Return the bytes of a file; None if it is missing."""
         with publish_errors(f"{self.output}/{path}"):
             file = open_published(f"{self.output}/{path}")
-            if file is None:
-                return None
-            with file:
-                return digest_of(iter(lambda: file.read(_CHUNK), b""))
+        return None if file is None else self._chunks(file)
+
+    def _chunks(self, file: BinaryIO) -> Iterator[bytes]:
+        with publish_errors(file.name), file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+
+    def file_digest(self, path: str) -> bytes | None:
+        """Return the digest of a file; None if it is missing."""
+        chunks = self.file_chunks(path)
+        return None if chunks is None else digest_of(chunks)
 
     def list_files(self, directory: str) -> Iterator[str]:
         """Yield the paths of all files below a directory, by subdirectory."""

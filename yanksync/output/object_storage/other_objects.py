@@ -16,7 +16,12 @@ from typing import IO, Any
 from yanksync.core.errors import PreconditionFailed, PublishError
 from yanksync.output.digests import digest_of
 from yanksync.output.files import OutputFile, batches
-from yanksync.output.object_storage.bucket import MUST_NOT_EXIST, BucketClient, ObjectHeaders
+from yanksync.output.object_storage.bucket import (
+    MUST_NOT_EXIST,
+    BucketClient,
+    ObjectHeaders,
+    StoredObject,
+)
 from yanksync.output.object_storage.conditional_writes import ConditionalWrites
 from yanksync.output.object_storage.published_objects import PublishedObjects, publish_errors
 
@@ -77,11 +82,20 @@ class OtherObjects(PublishedObjects):
         found = self._bucket.get(path)
         return None if found is None else found.body()
 
-    @publish_errors()
+    def file_chunks(self, path: str) -> Iterator[bytes] | None:
+        """Return the bytes of an object; None if it is missing."""
+        with publish_errors():
+            found = self._bucket.get(path)
+        return None if found is None else self._chunks(found)
+
+    def _chunks(self, found: StoredObject) -> Iterator[bytes]:
+        with publish_errors():
+            yield from found.chunks
+
     def file_digest(self, path: str) -> bytes | None:
         """Return the digest of an object; None if it is missing."""
-        found = self._bucket.get(path)
-        return None if found is None else digest_of(found.chunks)
+        chunks = self.file_chunks(path)
+        return None if chunks is None else digest_of(chunks)
 
     def list_files(self, directory: str) -> Iterator[str]:
         """Yield the paths of all objects below a directory."""

@@ -11,7 +11,7 @@ from yanksync.core.withdrawals.log_pages import WrittenIndex, read_index
 from yanksync.mirror.context import Mirror, log
 from yanksync.output.files import OutputFile
 from yanksync.state.facts import EventLogPosition
-from yanksync.sync.withdrawals.archive import archive_file
+from yanksync.sync.withdrawals.archive import write_archive
 from yanksync.sync.withdrawals.files import (
     Publication,
     all_files,
@@ -49,10 +49,9 @@ def _publish(mirror: Mirror) -> None:
     publication = _publication(mirror, written)
     if publication.is_needed:
         _write(mirror, publication)
-    now = mirror.now()
-    if not mirror.stopping() and facts.event_log.is_archive_due(publication.newest, now):
-        mirror.store.write_files([archive_file(mirror.state)])
-        facts.change(EventLogPosition, archived=publication.newest, archived_at=now)
+    is_due = facts.event_log.is_archive_due(publication.newest, mirror.now())
+    if is_due and not mirror.stopping():
+        write_archive(mirror, publication.newest)
 
 
 def _is_put_back(known: EventLogPosition, written: WrittenIndex | None) -> bool:
@@ -89,6 +88,8 @@ def _write(mirror: Mirror, publication: Publication) -> None:
     with state.transaction():
         note_full_pages(publication)
         state.facts.change(EventLogPosition, writing=newest)
+        if publication.everything:
+            state.facts.change(EventLogPosition, archived=None)
     store.write_files(_until_stopped(mirror, all_files(publication)))
     if mirror.stopping():
         return
