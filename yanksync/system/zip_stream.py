@@ -1,4 +1,4 @@
-"""Writes a ZIP archive as a stream, and reads its own archives as a stream.
+"""Writes ZIP archives as streams, and reads its own ones.
 
 Memory does not grow with the number of entries. :mod:`zipfile` keeps an object for each entry until
 the end. This module writes the list of entries to a temporary file (APPNOTE.TXT, 4.3). It does not
