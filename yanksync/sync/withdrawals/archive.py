@@ -78,7 +78,7 @@ def _entries_before(store: Store) -> Iterator[ZipEntry]:
 
 
 def _merged(state: State, before: Iterator[ZipEntry]) -> Iterator[ZipEntry]:
-    """Yield all entries by project; those of projects with new events are made again."""
+    """Yield all entries by project, new ones where there are new events."""
     changed = state.event_log.projects(state.facts.event_log.archived or 0)
     name = next(changed, None)
     for entry in before:
