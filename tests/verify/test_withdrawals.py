@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import zlib
+from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.verification import check, names, repair
 from tests.support.world import DONE, FAILED, World
+from yanksync.output.digests import digest
+from yanksync.state.facts import EventLogPosition
+from yanksync.system.zip_stream import ZipEntry, compressed, read_entries, unpacked, zip_chunks
 
 BASE = "withdrawals"
 
@@ -65,6 +71,36 @@ def test_each_difference_is_named_and_repaired(logged: World) -> None:
     found, code = repair(logged)
     assert (names(found), code) == (wanted, DONE)
     assert names(check(logged)[0]) == [("foreign", "withdrawals/robots.txt")]
+
+
+def put_archive(logged: World, pack: Callable[[ZipEntry], ZipEntry]) -> None:
+    """Have an archive with other entries that counts as written by a pass."""
+    path = logged.where / "out" / BASE / "osv/all.zip"
+    body = b"".join(zip_chunks(map(pack, read_entries([path.read_bytes()]))))
+    path.write_bytes(body)
+    with logged.state() as state:
+        state.facts.change(EventLogPosition, archive_digest=digest(body).hex())
+
+
+def stored(entry: ZipEntry) -> ZipEntry:
+    """Return an entry as another library for compression may write it."""
+    data = zlib.compress(unpacked(entry), level=0, wbits=-15)
+    *about, _, size = entry.about
+    return replace(entry, data=data, about=(*about, len(data), size))
+
+
+def test_other_compressed_bytes_of_the_archive_are_no_difference(logged: World) -> None:
+    put_archive(logged, stored)
+    assert names(check(logged)[0]) == []
+
+
+def test_an_archive_that_says_something_else_is_made_again(logged: World) -> None:
+    put_archive(logged, lambda entry: compressed(entry.name.decode(), b"{}"))
+    wanted = [("different", "withdrawals/osv/all.zip")]
+    assert names(check(logged)[0]) == wanted
+    found, code = repair(logged)
+    assert (names(found), code) == (wanted, DONE)
+    assert names(check(logged)[0]) == []
 
 
 def test_what_waits_to_be_written_is_no_difference(logged: World) -> None:

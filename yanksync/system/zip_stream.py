@@ -47,6 +47,11 @@ def compressed(name: str, body: bytes) -> ZipEntry:
     return ZipEntry(name.encode(), about, data)
 
 
+def unpacked(entry: ZipEntry) -> bytes:
+    """Return the body of an entry. Raises :class:`zlib.error`."""
+    return zlib.decompress(entry.data, -zlib.MAX_WBITS)
+
+
 def read_entries(chunks: Iterable[bytes]) -> Iterator[ZipEntry]:
     """Yield the entries of an archive that :func:`zip_chunks` wrote.
 

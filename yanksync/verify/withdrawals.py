@@ -12,7 +12,7 @@ from yanksync.mirror.context import Mirror
 from yanksync.output.comparison import Finding, FindingKind
 from yanksync.output.digests import digest_of
 from yanksync.output.files import OutputFile
-from yanksync.sync.withdrawals.archive import archive_file
+from yanksync.sync.withdrawals.archive import archive_file, is_archive_right, write_archive
 from yanksync.sync.withdrawals.files import (
     Publication,
     index_file,
@@ -90,8 +90,14 @@ def _compared(mirror: Mirror, name: NormalizedName | None, file: OutputFile) -> 
     found = mirror.store.file_digest(file.path)
     if found is None:
         yield _found(FindingKind.MISSING, name, file.path)
-    elif found != digest_of(file.chunks()):
+    elif not _is_right(mirror, file, found):
         yield _found(FindingKind.DIFFERENT, name, file.path)
+
+
+def _is_right(mirror: Mirror, file: OutputFile, found: bytes) -> bool:
+    if file.path == paths.OSV_ARCHIVE:
+        return is_archive_right(mirror)
+    return found == digest_of(file.chunks())
 
 
 def _unexpected(
@@ -129,6 +135,8 @@ def repair_withdrawals(mirror: Mirror, finding: Finding) -> None:
     """Write the file of a finding again, or delete it."""
     if finding.kind in (FindingKind.EXTRA, FindingKind.LEFTOVER):
         mirror.store.delete_files([finding.path])
+    elif finding.path == paths.OSV_ARCHIVE:
+        write_archive(mirror, copies=False)
     else:
         mirror.store.write_files(_expected(mirror, finding.path))
 

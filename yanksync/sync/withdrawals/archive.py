@@ -8,7 +8,7 @@ are copied from the archive before, still compressed. That needs a tenth of the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, starmap, zip_longest
 
 from yanksync.core.errors import PublishError
 from yanksync.core.names import NormalizedName
@@ -21,7 +21,7 @@ from yanksync.output.store import Store
 from yanksync.state.facts import EventLogPosition
 from yanksync.state.state import State
 from yanksync.sync.withdrawals.files import records_of
-from yanksync.system.zip_stream import ZipEntry, compressed, read_entries, zip_chunks
+from yanksync.system.zip_stream import ZipEntry, compressed, read_entries, unpacked, zip_chunks
 
 
 def archive_file(state: State, before: Store | None = None) -> OutputFile:
@@ -32,19 +32,19 @@ def archive_file(state: State, before: Store | None = None) -> OutputFile:
     """
 
     def chunks() -> Iterator[bytes]:
-        if before is None:
-            return zip_chunks(_made(state, state.event_log.projects()))
-        return zip_chunks(_merged(state, _entries_before(before)))
+        return zip_chunks(_all(state) if before is None else _merged(state, _entries(before)))
 
     return OutputFile(paths.OSV_ARCHIVE, paths.headers(paths.OSV_ARCHIVE), chunks)
 
 
-def write_archive(mirror: Mirror, newest: int) -> None:
-    """Write the archive with the events up to ``newest``, and note it."""
-    known, digest = mirror.state.facts.event_log, new_digest()
-    found = None if known.archived is None else mirror.store.file_digest(paths.OSV_ARCHIVE)
-    is_known = found is not None and found.hex() == known.archive_digest
-    file = archive_file(mirror.state, mirror.store if is_known else None)
+def write_archive(mirror: Mirror, *, copies: bool = True) -> None:
+    """Write the archive, and note which events it has.
+
+    ``copies``: records may be copied from the archive before.
+    """
+    state, store, digest = mirror.state, mirror.store, new_digest()
+    can_continue = copies and state.facts.event_log.archived is not None and _is_ours(mirror)
+    file = archive_file(state, store if can_continue else None)
 
     def chunks() -> Iterator[bytes]:
         nonlocal digest
@@ -53,28 +53,51 @@ def write_archive(mirror: Mirror, newest: int) -> None:
             digest.update(chunk)
             yield chunk
 
-    mirror.store.write_files([OutputFile(file.path, file.headers, chunks)])
-    mirror.state.facts.change(
+    store.write_files([OutputFile(file.path, file.headers, chunks)])
+    state.facts.change(
         EventLogPosition,
-        archived=newest,
+        archived=state.event_log.newest(),
         archived_at=mirror.now(),
         archive_digest=digest.hexdigest(),
     )
 
 
-def _made(state: State, names: Iterable[NormalizedName]) -> Iterator[ZipEntry]:
-    """Yield the entries of projects."""
-    for name in names:
-        for record in records_of(state, name):
-            yield compressed(f"{record.id}.json", record.body)
+def is_archive_right(mirror: Mirror) -> bool:
+    """Return whether the archive has what was written, and all records.
+
+    The compressed bytes of its records may be those of another version of zlib.
+    """
+    records = _records(mirror.state, mirror.state.event_log.projects())
+    pairs = zip_longest(_entries(mirror.store), records)
+    return _is_ours(mirror) and all(
+        entry is not None and wanted == (entry.name.decode(), unpacked(entry))
+        for entry, wanted in pairs
+    )
 
 
-def _entries_before(store: Store) -> Iterator[ZipEntry]:
+def _is_ours(mirror: Mirror) -> bool:
+    """Return whether the archive has the bytes that were written last."""
+    found = mirror.store.file_digest(paths.OSV_ARCHIVE)
+    return found is not None and found.hex() == mirror.state.facts.event_log.archive_digest
+
+
+def _entries(store: Store) -> Iterator[ZipEntry]:
     """Yield the entries of the archive in the output."""
     try:
         yield from read_entries(store.file_chunks(paths.OSV_ARCHIVE) or ())
     except ValueError as error:
         raise PublishError(paths.OSV_ARCHIVE, f"another program changed it: {error}") from error
+
+
+def _records(state: State, names: Iterable[NormalizedName]) -> Iterator[tuple[str, bytes]]:
+    """Yield the file names and bodies of the records of projects."""
+    for name in names:
+        for record in records_of(state, name):
+            yield f"{record.id}.json", record.body
+
+
+def _all(state: State) -> Iterator[ZipEntry]:
+    return starmap(compressed, _records(state, state.event_log.projects()))
 
 
 def _merged(state: State, before: Iterator[ZipEntry]) -> Iterator[ZipEntry]:
@@ -84,9 +107,9 @@ def _merged(state: State, before: Iterator[ZipEntry]) -> Iterator[ZipEntry]:
     for entry in before:
         project = record_project(entry.name.decode())
         while name is not None and name < project:
-            yield from _made(state, (name,))
+            yield from starmap(compressed, _records(state, (name,)))
             name = next(changed, None)
         if name != project:
             yield entry
     if name is not None:
-        yield from _made(state, chain((name,), changed))
+        yield from starmap(compressed, _records(state, chain((name,), changed)))

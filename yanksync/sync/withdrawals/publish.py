@@ -51,7 +51,7 @@ def _publish(mirror: Mirror) -> None:
         _write(mirror, publication)
     is_due = facts.event_log.is_archive_due(publication.newest, mirror.now())
     if is_due and not mirror.stopping():
-        write_archive(mirror, publication.newest)
+        write_archive(mirror)
 
 
 def _is_put_back(known: EventLogPosition, written: WrittenIndex | None) -> bool:
