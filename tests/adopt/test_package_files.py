@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections import Counter
 from pathlib import Path
@@ -12,7 +13,8 @@ from tests.support.dying_store import Killed
 from tests.support.fake_index.http_server import Served
 from tests.support.foreign_trees import Tree
 from tests.support.page_assertions import JSON
-from tests.support.world import DONE, World
+from tests.support.system.audited_calls import audited
+from tests.support.world import DONE, FAILED, World
 from yanksync.adopt.adopt import adopt_output
 from yanksync.adopt.results import AdoptResult
 
@@ -98,6 +100,21 @@ def test_a_link_is_not_taken_over(mirror: World) -> None:
     mirror.adopt()
     assert kinds(mirror)["altered"] == 1
     assert not file(mirror).is_symlink()
+
+
+def test_a_file_that_may_not_be_read_stays_and_the_next_adoption_continues(mirror: World) -> None:
+    name = file(mirror, TWO).name
+    with audited(mirror.where) as audit:
+        audit.refuse("open", name, errno.EACCES)
+        assert mirror.adopt() == FAILED
+    assert mirror.error == (
+        f"{PLACE}/{TWO}/{name}: Permission denied; "
+        "let this user read all package files, and run 'yanksync adopt' again"
+    )
+    assert file(mirror, TWO).exists()
+    assert mirror.adopt() == DONE
+    assert kinds(mirror)["copy-kept"] == 4
+    assert [fate.detail for fate in mirror.fates].count("taken over before") == 2
 
 
 def test_a_dry_run_compares_sizes_and_changes_nothing(mirror: World) -> None:

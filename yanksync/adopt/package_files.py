@@ -23,6 +23,7 @@ from yanksync.sync.package_files.hashing import hash_problem, read_pace
 Note = Callable[[AdoptOutcome, str, str, str | None], None]
 """Takes what becomes of a file, its project, its path, and why."""
 
+_UNREADABLE = "let this user read all package files, and run 'yanksync adopt' again"
 _SAVED = 5.0  # seconds of reading that a killed run does again
 
 
@@ -104,12 +105,18 @@ class CopyAdoption:
         )
 
     def _problem(self, path: str, wanted: tuple[str, str] | None) -> str | None:
+        """Return what is wrong with a file.
+
+        A file that may not be read can be right, so that ends the adoption. The same is true of a
+        storage that does not answer. Either raises
+        :class:`yanksync.core.errors.PublishError`.
+        """
         try:
             return hash_problem(self._mirror.packages, path, wanted, self._pace)
+        except PermissionError as error:
+            raise PublishError(path, f"{error.strerror}; {_UNREADABLE}") from error
         except OSError as error:
             return error.strerror or str(error)
-        except PublishError as error:
-            return error.problem
 
     def _refuse(self, name: NormalizedName, path: str, judged: _Judged) -> None:
         """Leave a file out.

@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from yanksync.output.digests import digest_of
 from yanksync.output.disk.file_system_limits import FileSystemRefusals
-from yanksync.output.disk.inventory import open_published
+from yanksync.output.disk.inventory import chunks_in, open_published
 from yanksync.output.disk.published_files import UNREADABLE, PublishedFiles, publish_errors
 from yanksync.output.disk.staging import (
     StagedFiles,
@@ -28,8 +28,6 @@ from yanksync.output.files import OutputFile, batches
 from yanksync.system import fsync
 
 log = logging.getLogger("yanksync")
-
-_CHUNK = 1 << 20  # bytes
 
 
 class OtherFiles(PublishedFiles):
@@ -100,8 +98,7 @@ class OtherFiles(PublishedFiles):
 
     def _chunks(self, file: BinaryIO) -> Iterator[bytes]:
         with publish_errors(file.name), file:
-            while chunk := file.read(_CHUNK):
-                yield chunk
+            yield from chunks_in(file)
 
     def file_digest(self, path: str) -> bytes | None:
         """Return the digest of a file; None if it is missing."""

@@ -86,7 +86,7 @@ def _entries(store: Store) -> Iterator[ZipEntry]:
     try:
         yield from read_entries(store.file_chunks(paths.OSV_ARCHIVE) or ())
     except ValueError as error:
-        raise PublishError(paths.OSV_ARCHIVE, f"another program changed it: {error}") from error
+        raise PublishError(paths.OSV_ARCHIVE, f"another program has changed it: {error}") from error
 
 
 def _records(state: State, names: Iterable[NormalizedName]) -> Iterator[tuple[str, bytes]]:
