@@ -96,7 +96,7 @@ def _compared(mirror: Mirror, name: NormalizedName | None, file: OutputFile) -> 
 
 def _is_right(mirror: Mirror, file: OutputFile, found: bytes) -> bool:
     if file.path == paths.OSV_ARCHIVE:
-        return is_archive_right(mirror)
+        return is_archive_right(mirror.state, mirror.store, found)
     return found == digest_of(file.chunks())
 
 

@@ -43,8 +43,9 @@ def write_archive(mirror: Mirror, *, copies: bool = True) -> None:
     ``copies``: records may be copied from the archive before.
     """
     state, store, digest = mirror.state, mirror.store, new_digest()
-    can_continue = copies and state.facts.event_log.archived is not None and _is_ours(mirror)
-    file = archive_file(state, store if can_continue else None)
+    can_copy = copies and state.facts.event_log.archived is not None
+    can_copy = can_copy and _is_ours(state, store.file_digest(paths.OSV_ARCHIVE))
+    file = archive_file(state, store if can_copy else None)
 
     def chunks() -> Iterator[bytes]:
         nonlocal digest
@@ -62,23 +63,22 @@ def write_archive(mirror: Mirror, *, copies: bool = True) -> None:
     )
 
 
-def is_archive_right(mirror: Mirror) -> bool:
+def is_archive_right(state: State, store: Store, digest: bytes) -> bool:
     """Return whether the archive has what was written, and all records.
 
-    The compressed bytes of its records may be those of another version of zlib.
+    ``digest``: of its bytes. The compressed bytes of its records may be those of another version of
+    zlib.
     """
-    records = _records(mirror.state, mirror.state.event_log.projects())
-    pairs = zip_longest(_entries(mirror.store), records)
-    return _is_ours(mirror) and all(
+    pairs = zip_longest(_entries(store), _records(state, state.event_log.projects()))
+    return _is_ours(state, digest) and all(
         entry is not None and wanted == (entry.name.decode(), unpacked(entry))
         for entry, wanted in pairs
     )
 
 
-def _is_ours(mirror: Mirror) -> bool:
+def _is_ours(state: State, digest: bytes | None) -> bool:
     """Return whether the archive has the bytes that were written last."""
-    found = mirror.store.file_digest(paths.OSV_ARCHIVE)
-    return found is not None and found.hex() == mirror.state.facts.event_log.archive_digest
+    return digest is not None and digest.hex() == state.facts.event_log.archive_digest
 
 
 def _entries(store: Store) -> Iterator[ZipEntry]:
