@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from tests.support.fake_index.index import Fault
 from tests.support.page_assertions import assert_equal_to_upstream
 from tests.support.world import DAY, DONE, HOUR, World
 from yanksync.core.rules.fetch_plan import recheck_budget
@@ -114,4 +115,58 @@ def test_an_old_first_page_of_a_named_project_is_found_within_the_day(world: Wor
     world.up.cdn_release("demo")
     assert world.sync(later=25 * HOUR) == DONE and world.asked == []
     assert world.sync(later=2 * HOUR) == DONE and world.asked == ["demo"]
+    assert_equal_to_upstream(world)
+
+
+def removed_by_two_404s(world: World) -> None:
+    """Remove a project although upstream still has it."""
+    started(world, 5, days=30)
+    world.up.fail("/p003/", Fault.status(404), None)
+    for _ in range(2):
+        world.resync("p003", later=QUARTER)
+    assert "p003" not in world.listed()
+
+
+@pytest.mark.rule("R7")
+@pytest.mark.parametrize("journal", ["xmlrpc", "listing"])
+def test_a_project_that_went_without_an_explanation_returns_within_the_day(
+    world: World, journal: str
+) -> None:
+    world.configure(upstream_journal=journal)
+    removed_by_two_404s(world)
+    for _ in range(3):  # the fault lasts
+        assert world.sync(later=20 * HOUR) == DONE
+    world.up.heal()
+    for _ in range(13):
+        assert world.sync(later=2 * HOUR) == DONE
+    assert_equal_to_upstream(world)
+
+
+@pytest.mark.rule("R7")
+def test_a_project_that_stays_away_is_asked_for_once_a_day(world: World) -> None:
+    removed_by_two_404s(world)
+    asked = 0
+    for _ in range(10 * 12):
+        assert world.sync(later=2 * HOUR) == DONE
+        asked += world.asked.count("p003")
+    assert asked == 10
+    world.up.remove_project("p003")
+    assert world.sync() == DONE
+    for _ in range(3 * 12):  # the journal explains it now
+        assert world.sync(later=2 * HOUR) == DONE
+        assert "p003" not in world.asked
+
+
+@pytest.mark.rule("R7")
+def test_an_outage_does_not_let_a_removed_project_be_asked_for_in_each_pass(world: World) -> None:
+    removed_by_two_404s(world)
+    world.up.heal()
+    world.up.fail("/p003/", Fault.status(503), None)
+    asked = 0
+    for _ in range(5 * 12):
+        world.sync(later=2 * HOUR)
+        asked += "p003" in world.asked
+    assert asked == 5
+    world.up.heal()
+    assert world.settle(3, later=DAY) == DONE
     assert_equal_to_upstream(world)

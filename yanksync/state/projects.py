@@ -164,10 +164,16 @@ class Projects:
             (name, checked, due),
         )
 
+    def ask_again(self, name: str, due: float) -> None:
+        """Let the recheck ask for a removed project at ``due``."""
+        self._db.execute("UPDATE projects SET due = ? WHERE name = ?", (due, name))
+
     def postpone(self, name: str, due: float | None) -> None:
-        """Let the recheck fetch a held page at ``due``."""
+        """Let the recheck ask at ``due`` for a project that it knows."""
         self._db.execute(
-            "UPDATE projects SET due = ? WHERE name = ? AND presence = 'present'", (due, name)
+            """UPDATE projects SET due = ?
+            WHERE name = ? AND (presence = 'present' OR due IS NOT NULL)""",
+            (due, name),
         )
 
     def due_for_recheck(self, now: float, horizon: float, limit: int) -> list[NormalizedName]:

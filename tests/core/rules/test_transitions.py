@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from yanksync.core.model import UNKNOWN_FORMS, HistoryAction, Page
 from yanksync.core.names import NormalizedName
@@ -31,6 +32,7 @@ NAME = NormalizedName("demo")
 PRESENT = ProjectRow(id=1, name=NAME, presence=Presence.PRESENT, serial=10, published=UNKNOWN_FORMS)
 WAITING = ProjectRow(id=1, name=NAME, presence=Presence.PRESENT, serial=10)
 REMOVED_HERE = ProjectRow(id=1, name=NAME, presence=Presence.REMOVED, serial=10)
+LEFT_OUT = replace(REMOVED_HERE, omitted_at_serial=11)
 STILL_THERE = ProjectRow(
     id=1, name=NAME, presence=Presence.REMOVED, serial=10, published=UNKNOWN_FORMS
 )
@@ -117,6 +119,7 @@ def test_a_withdrawal_takes_away_files_that_the_state_does_not_know() -> None:
             Effects(
                 presence=GONE,
                 tombstone=9,
+                may_return=True,
                 publish=UNEXPLAINED,
                 history=HistoryAction.REMOVE,
                 answered=True,
@@ -130,7 +133,9 @@ def test_a_withdrawal_takes_away_files_that_the_state_does_not_know() -> None:
         (
             ONLY_PUBLISHED,
             False,
-            Effects(presence=GONE, tombstone=9, publish=UNEXPLAINED, answered=True),
+            Effects(
+                presence=GONE, tombstone=9, may_return=True, publish=UNEXPLAINED, answered=True
+            ),
         ),
         (NEW, True, Effects(answered=True)),
         (REMOVED_HERE, True, Effects(answered=True)),
@@ -149,7 +154,9 @@ def test_a_page_that_is_gone(known: ProjectRow, explained: bool, effects: Effect
             Effects(publish=PAGE, answered=True, reached=11),
         ),
         (PRESENT, Confirm(), Effects(confirmed=True, answered=True, reached=10)),
-        (REMOVED_HERE, Confirm(), Effects(answered=True, reached=10)),
+        (REMOVED_HERE, Confirm(), Effects(may_return=True, answered=True, reached=10)),
+        (WENT_BY_JOURNAL, Confirm(), Effects(answered=True, reached=12)),
+        (LEFT_OUT, Confirm(), Effects(answered=True, reached=10)),
         (NEW, NeverExisted(), Effects(presence=Presence.UNKNOWN, answered=True)),
         (PRESENT, StaleAnswer("old"), Effects(problem="old")),
         (PRESENT, Unconfirmed("404", "gone"), Effects(unconfirmed="404", problem="gone")),

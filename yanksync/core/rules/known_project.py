@@ -43,6 +43,12 @@ class ProjectRow(Struct, frozen=True, kw_only=True):
         return self.serial is not None and self.serial <= 0  # -1: it was removed after that
 
     @property
+    def went_unexplained(self) -> bool:
+        """True if it was removed, but no entry or list says so."""
+        removed = self.presence is Presence.REMOVED
+        return removed and self.entry_kind is None and self.omitted_at_serial is None
+
+    @property
     def minimum_serial(self) -> int | None:
         """An answer below this serial is older than the published page."""
         known = (self.serial, self.published_serial)

@@ -56,6 +56,7 @@ class Effects(Struct, frozen=True, kw_only=True):
     tombstone: int | None = None  # of a removed project: a page must have a higher serial (R3)
     quarantine: int | None = None  # serial of the journal's quarantine entry
     confirmed: bool = False  # upstream has shown that the held page is still right
+    may_return: bool = False  # without an entry: the recheck asks for it (R7)
     publish: PublishReason | None = None  # why it must be published
     write_started: bool = False  # the digests are void: all its files are written
     history: HistoryAction | None = None  # observed between pages
@@ -75,7 +76,12 @@ def transition(known: ProjectRow, event: Event) -> Effects:
             publish = PublishReason.PAGE
             return Effects(publish=publish, answered=True, reached=page.serial)
         case Confirm():
-            return Effects(confirmed=present, answered=True, reached=known.serial)
+            return Effects(
+                confirmed=present,
+                may_return=known.went_unexplained,
+                answered=True,
+                reached=known.serial,
+            )
         case Removed(explained=explained):
             return _removed(known, explained=explained)
         case NeverExisted():
@@ -136,6 +142,7 @@ def _removed(known: ProjectRow, *, explained: bool) -> Effects:
     return Effects(
         presence=Presence.REMOVED,
         tombstone=tombstone,
+        may_return=not explained,
         publish=_removal(explained=explained),
         # A page has no history if it is new to the state.
         history=HistoryAction.REMOVE if present and not by_journal else None,
