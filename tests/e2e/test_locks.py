@@ -14,6 +14,7 @@ import uv
 
 from tests.e2e.mirror import LiveMirror, running
 from tests.support.fake_index.index import FakeUpstream, serve
+from tests.support.pip_runner import run_pip
 
 pytestmark = pytest.mark.e2e
 
@@ -61,14 +62,13 @@ class Shell:
         }
 
     def pip(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self._run(sys.executable, "-m", "pip", *arguments)
+        done = run_pip(*arguments, where=self.home, environ=self._environ)
+        assert done.returncode == 0, done.stderr
+        return done
 
     def uv(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self._run(uv.find_uv_bin(), *arguments)
-
-    def _run(self, *command: str) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            command,
+            [uv.find_uv_bin(), *arguments],
             cwd=self.home,
             env=self._environ,
             capture_output=True,

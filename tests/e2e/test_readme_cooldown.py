@@ -20,6 +20,7 @@ from tests.e2e.nginx import free
 from tests.support.documents import page_blocks
 from tests.support.fake_index.index import FakeUpstream, serve, wheel
 from tests.support.installers import Client
+from tests.support.pip_runner import run_pip
 
 pytestmark = pytest.mark.e2e
 
@@ -145,9 +146,8 @@ def test_a_second_index_defeats_it_for_pip_alone(
 ) -> None:
     upstream, mirror = _upstream(cooling), cooling.nginx.simple(form)
     report = tmp_path / "report.json"
-    pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed",
-           "--no-cache-dir", "--report", str(report)]  # fmt: skip
-    done = _run([*pip, "--index-url", mirror, "--extra-index-url", upstream, "demo"], tmp_path)
+    pip = ["--ignore-installed", "--report", str(report), "--index-url", mirror]
+    done = _dry_pip(tmp_path, *pip, "--extra-index-url", upstream, "demo")
     assert done.returncode == 0, done.stderr
     (item,) = json.loads(report.read_text())["install"]
     assert item["metadata"]["version"] == "3.0"
@@ -222,10 +222,8 @@ def test_a_requirement_with_a_hash_asks_the_page(
 ) -> None:
     digest = hashlib.sha256(wheel("demo", "3.0")).hexdigest()
     (tmp_path / "r.txt").write_text(f"demo==3.0 --hash=sha256:{digest}\n")
-    pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--no-cache-dir"]
-    done = _run(
-        [*pip, "--index-url", cooling.nginx.simple(form), "-r", str(tmp_path / "r.txt")], tmp_path
-    )
+    index = ["--index-url", cooling.nginx.simple(form)]
+    done = _dry_pip(tmp_path, *index, "-r", str(tmp_path / "r.txt"))
     if marks(cooling):
         assert done.returncode == 0, done.stderr
         assert "too new for this mirror until 2" in done.stderr
@@ -241,10 +239,8 @@ def test_a_clients_own_cooldown_works_on_these_pages(hiding: LiveMirror, tmp_pat
         found = _uv(tmp_path, "pip", "compile", "--no-header", "--no-annotate", *index,
                     "--exclude-newer", before, "-", text="demo")  # fmt: skip
         assert found.stdout.strip() == wanted, found.stderr
-        pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed",
-               "--no-cache-dir", "--index-url", index[1],
-               "--uploaded-prior-to", before, "demo"]  # fmt: skip
-        said = _run(pip, tmp_path)
+        pip = ["--ignore-installed", "--index-url", index[1], "--uploaded-prior-to", before]
+        said = _dry_pip(tmp_path, *pip, "demo")
         assert (said.returncode == 0) == bool(wanted), said.stderr
         assert ("Would install demo-2.0" in said.stdout) == bool(wanted), said.stdout
 
@@ -255,16 +251,21 @@ def _upstream(mirror: LiveMirror) -> str:
     return text.partition('simple_url = "')[2].partition('"')[0]
 
 
-def _run(command: list[str], home: Path, text: str = "") -> subprocess.CompletedProcess[str]:
-    environ = {"PATH": os.defpath, "HOME": str(home), "UV_NO_CONFIG": "1", "LANG": "C.UTF-8",
-               "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}  # fmt: skip
-    return subprocess.run(
-        command, env=environ, input=text, capture_output=True, text=True, timeout=60, check=False
-    )
+def _environ(home: Path) -> dict[str, str]:
+    return {"PATH": os.defpath, "HOME": str(home), "UV_NO_CONFIG": "1", "LANG": "C.UTF-8",
+            "PIP_CONFIG_FILE": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}  # fmt: skip
+
+
+def _dry_pip(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    install = ("install", "--dry-run", "--no-cache-dir")
+    return run_pip(*install, *words, where=home, environ=_environ(home))
 
 
 def _uv(home: Path, *words: str, text: str = "") -> subprocess.CompletedProcess[str]:
-    return _run([uv.find_uv_bin(), *words, "--no-cache"], home, text)
+    return subprocess.run(
+        [uv.find_uv_bin(), *words, "--no-cache"], env=_environ(home), input=text,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
 
 
 # The page for security teams

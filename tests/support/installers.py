@@ -13,9 +13,9 @@ from typing import NamedTuple
 import uv
 
 from tests.e2e.mirror import LiveMirror
+from tests.support.pip_runner import run_pip
 
 OLDEST_PIP = 26  # as setup.cfg has it
-_PIP = (sys.executable, "-m", "pip", "install")
 
 
 class Verdict(NamedTuple):
@@ -48,11 +48,10 @@ class Client:
         index = mirror.nginx.simple(self.form)
         where = ["--target", str(self.target), requirement]
         if self.tool == "pip":
-            command = [*_PIP, "--index-url", index, "--no-cache-dir", *where]
+            done = self._run_pip("install", "--index-url", index, "--no-cache-dir", *where)
         else:
             uv_install = [uv.find_uv_bin(), "pip", "install", "--python", sys.executable]
-            command = [*uv_install, "--default-index", index, "--no-cache", *where]
-        done = self._run(command)
+            done = self._run([*uv_install, "--default-index", index, "--no-cache", *where])
         assert done.returncode == 0, done.stderr
         return done.stderr
 
@@ -67,8 +66,10 @@ class Client:
 
     def _pip(self, index: str, requirements: Sequence[str], cached: bool) -> Verdict:
         cache = ["--cache-dir", str(self._cache)] if cached else ["--no-cache-dir"]
-        command = [*_PIP, "--dry-run", "--ignore-installed", "--report", str(self._report), *cache]
-        done = self._run([*command, "--index-url", index, *requirements])
+        done = self._run_pip(
+            *("install", "--dry-run", "--ignore-installed", "--report", str(self._report), *cache),
+            *("--index-url", index, *requirements),
+        )
         if done.returncode:
             return Verdict(None, done.stderr)
         chosen = [item["metadata"] for item in json.loads(self._report.read_text())["install"]]
@@ -83,6 +84,9 @@ class Client:
         if done.returncode:
             return Verdict(None, done.stderr)
         return Verdict(dict(line.split("==") for line in done.stdout.splitlines()), done.stderr)
+
+    def _run_pip(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return run_pip(*arguments, where=Path.cwd(), environ=self._environ)
 
     def _run(self, command: Sequence[str], text: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -1,4 +1,4 @@
-"""The server: ``python -m tests.support.fork_server.server`` with the number of a socket.
+"""The server: ``python -m tests.support.fork_server.server`` with a socket and a program.
 
 Each message on the socket is a request for a process, and brings its streams.
 """
@@ -14,6 +14,7 @@ import io
 import json
 import os
 import pkgutil
+import runpy
 import selectors
 import signal
 import socket
@@ -36,6 +37,11 @@ _LATE = (
     *("secrets", "traceback", "xml.parsers.expat"),
     *("brotli", "certifi", "isal.isal_zlib", "lxml.etree", "obstore.store", "packaging.pylock"),
     *("requests", "sqlite_utils.migrations", "urllib3.connection", "zstandard"),
+)
+_OF_PIP = (
+    *("_internal.cli.autocompletion", "_internal.cli.main_parser", "_internal.commands.index"),
+    *("_internal.commands.install", "_internal.commands.list", "_internal.metadata.importlib"),
+    *("_internal.resolution.resolvelib.resolver", "_vendor.distro", "_vendor.truststore"),
 )
 
 
@@ -111,12 +117,19 @@ def _become(message: bytes, pipes: list[int]) -> None:
     os.environ.clear()
     os.environ.update(environ)
     sys.path[0] = where
-    sys.argv = ["yanksync", *args]
+    sys.argv = [options["program"], *args]
     signal.signal(signal.SIGINT, signal.default_int_handler)
     assert isinstance(sys.stdout, io.TextIOWrapper)
     sys.stdout.reconfigure(line_buffering=sys.stdout.isatty())
     if measurement := _measurement(message):
         measurement.start()
+
+
+def _prepare_pip() -> None:
+    for module in _OF_PIP:
+        importlib.import_module(f"pip.{module}")
+    gc.collect()
+    gc.freeze()
 
 
 def _prepare() -> None:
@@ -152,6 +165,12 @@ def _run() -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tests end it
-    _prepare()
-    _become(*_serve(socket.socket(fileno=int(sys.argv[1]))))
-    _run()
+    _, number, program = sys.argv
+    if program == "pip":
+        _prepare_pip()
+        _become(*_serve(socket.socket(fileno=int(number))))
+        runpy.run_module("pip", run_name="__main__", alter_sys=True)
+    else:
+        _prepare()
+        _become(*_serve(socket.socket(fileno=int(number))))
+        _run()

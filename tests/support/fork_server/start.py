@@ -1,4 +1,4 @@
-"""Starts yanksync as forks of a process that has imported its modules.
+"""Starts yanksync, and pip, as forks of a process that has imported their modules.
 
 Imports take most of the time of a short run. What only a new interpreter shows is tested with one
 (:attr:`Options.fresh`).
@@ -99,6 +99,7 @@ Process = Piped | subprocess.Popen[str]
 class Options:
     """What a process has of its own; the rest is that of the tests."""
 
+    program: str = "yanksync"  # or pip
     fresh: bool = False  # an interpreter
     session: bool = False
     user: int | None = None
@@ -107,7 +108,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Start:
-    """Says what to start: ``yanksync ARGS``.
+    """Says what to start: ``yanksync ARGS``, or ``pip ARGS``.
 
     It is a fork if the fork does the same as an interpreter.
     """
@@ -137,12 +138,16 @@ class Start:
     def _forks(self) -> bool:
         if self.options.fresh or not hasattr(os, "pidfd_open"):
             return False
-        return _read_early(self.environ) == _server().read_early
+        return _read_early(self.environ) == self._server.read_early
+
+    @property
+    def _server(self) -> _Server:
+        return _yanksync() if self.options.program == "yanksync" else _pip()
 
     def _popen(self, streams: tuple[int, int, int]) -> subprocess.Popen[str]:
         stdin, stdout, stderr = streams
         return subprocess.Popen(
-            [sys.executable, "-m", "yanksync", *self.args],
+            [sys.executable, "-m", self.options.program, *self.args],
             cwd=self.where,
             env=self.environ,
             stdin=stdin,
@@ -155,9 +160,10 @@ class Start:
     def _fork(self, streams: tuple[int, int, int]) -> socket.socket:
         ended, told = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         request = [self.args, str(self.where), self.environ, asdict(self.options)]
-        control = _server().control
         with told:
-            socket.send_fds(control, [json.dumps(request).encode()], [*streams, told.fileno()])
+            socket.send_fds(
+                self._server.control, [json.dumps(request).encode()], [*streams, told.fileno()]
+            )
         return ended
 
 
@@ -177,15 +183,24 @@ class _Server:
 
 
 @cache
-def _server() -> _Server:
-    """Start the server."""
+def _yanksync() -> _Server:
+    return _started("yanksync", dict(os.environ))
+
+
+@cache
+def _pip() -> _Server:
+    return _started("pip", {"PATH": os.defpath, "LANG": "C.UTF-8"})
+
+
+def _started(program: str, environ: dict[str, str]) -> _Server:
+    """Start the server of a program."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    environ = {name: text for name, text in os.environ.items() if not name.startswith("COVERAGE_")}
+    server = "tests.support.fork_server.server"
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.fork_server.server", str(theirs.fileno())],
+            [sys.executable, "-m", server, str(theirs.fileno()), program],
             cwd=_ROOT,
-            env=environ,
+            env={name: text for name, text in environ.items() if not name.startswith("COVERAGE_")},
             stdin=subprocess.DEVNULL,
             pass_fds=[theirs.fileno()],
         )
