@@ -35,6 +35,7 @@ def test_killed_at_a_call(scenario: Scenario, call: str) -> None:
     assert points
     for point in points:
         scenario.prove(point, alone=point.nth % 2 == 0)
+    assert scenario.tally["kills"], "no pass was killed"
 
 
 @pytest.mark.incident(34)
@@ -43,6 +44,7 @@ def test_killed_at_a_call(scenario: Scenario, call: str) -> None:
 def test_an_error_from_a_call(scenario: Scenario, call: str, error: str) -> None:
     for point in _some(scenario, call, 1):
         scenario.prove(point._replace(what=error), alone=True)
+    assert any(sort.startswith("failed/") for sort in scenario.tally), "no call failed"
 
 
 def test_killed_again_and_again(scenario: Scenario) -> None:
