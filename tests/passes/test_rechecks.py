@@ -142,31 +142,69 @@ def test_a_project_that_went_without_an_explanation_returns_within_the_day(
     assert_equal_to_upstream(world)
 
 
+def asked_in_days(world: World, days: int) -> Counter[str]:
+    """Make a pass every two hours; count for how often each project was asked."""
+    asked: Counter[str] = Counter()
+    for _ in range(days * 12):
+        world.sync(later=2 * HOUR)
+        asked.update(world.asked)
+    return asked
+
+
 @pytest.mark.rule("R7")
-def test_a_project_that_stays_away_is_asked_for_once_a_day(world: World) -> None:
+@pytest.mark.parametrize("journal", ["xmlrpc", "listing"])
+def test_a_project_that_stays_away_is_asked_for_once_a_day(world: World, journal: str) -> None:
+    world.configure(upstream_journal=journal)
     removed_by_two_404s(world)
-    asked = 0
-    for _ in range(10 * 12):
-        assert world.sync(later=2 * HOUR) == DONE
-        asked += world.asked.count("p003")
-    assert asked == 10
+    assert asked_in_days(world, 10)["p003"] == 10
     world.up.remove_project("p003")
     assert world.sync() == DONE
-    for _ in range(3 * 12):  # the journal explains it now
-        assert world.sync(later=2 * HOUR) == DONE
-        assert "p003" not in world.asked
+    assert asked_in_days(world, 3)["p003"] == 0  # the journal or the list explains it now
 
 
 @pytest.mark.rule("R7")
-def test_an_outage_does_not_let_a_removed_project_be_asked_for_in_each_pass(world: World) -> None:
+def test_a_removed_project_is_not_asked_for_in_each_pass_of_an_outage(world: World) -> None:
     removed_by_two_404s(world)
     world.up.heal()
     world.up.fail("/p003/", Fault.status(503), None)
-    asked = 0
-    for _ in range(5 * 12):
-        world.sync(later=2 * HOUR)
-        asked += "p003" in world.asked
-    assert asked == 5
+    assert asked_in_days(world, 5)["p003"] == 5
     world.up.heal()
     assert world.settle(3, later=DAY) == DONE
     assert_equal_to_upstream(world)
+
+
+@pytest.mark.rule("R7")
+def test_a_list_that_was_empty_by_mistake_explains_no_removal(world: World) -> None:
+    world.configure(upstream_journal="listing", guard_confirm_after="10m")
+    started(world, 5, days=30)
+    world.up.fail("^/simple/$", Fault.empty_list(), None)
+    world.up.fail("/p003/", Fault.status(404), None)
+    for _ in range(5):
+        world.sync(later=DAY)
+    world.up.fail("^/simple/$", Fault.empty_list(), None)
+    assert asked_in_days(world, 5)["p003"] <= 6
+    world.up.heal()
+    world.settle(3, later=DAY)
+    assert_equal_to_upstream(world)
+
+
+@pytest.mark.rule("R14")
+def test_projects_that_a_restored_upstream_lacks_keep_no_other_from_being_asked(
+    world: World,
+) -> None:
+    world.configure(guard_unexplained=100)
+    names = started(world, 3, days=1)
+    backup = world.up.snapshot()
+    for number in range(4):
+        world.up.upload(f"lost{number}", "1.0")
+    assert world.sync() == DONE
+    world.up.restore(backup)
+    for version in ("0.0", "1.0"):
+        world.up.upload("other", version)
+    world.sync()
+    world.approve()
+    for _ in range(3):
+        world.settle()
+    asked = asked_in_days(world, 5)
+    assert all(asked[name] >= 5 for name in names)
+    assert asked["lost0"] <= 6

@@ -166,7 +166,18 @@ class ListImport:
             ON CONFLICT (name) DO UPDATE SET urgent = 1, asked = 0, next_try = 0, behind = 0""",
             ((row[0], since) for row in rows),
         )
+        if serial is not None and not empty:
+            self._explain_removals(serial)
         return [row[0] for row in rows]
+
+    def _explain_removals(self, serial: int) -> None:
+        """Let the recheck no longer ask for removed projects that the list omits."""
+        self._db.execute(
+            """UPDATE projects SET listed_at = ?1, due = NULL
+            WHERE presence = 'gone' AND due IS NOT NULL AND coalesce(projects.serial, 0) <= ?1
+            AND name NOT IN (SELECT name FROM listed)""",
+            (serial,),
+        )
 
     def release_returned(self) -> None:
         """Release the held projects that are on the list again.

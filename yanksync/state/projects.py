@@ -151,7 +151,7 @@ class Projects:
 
     def set_unknown(self, name: str) -> None:
         """Mark a configured project that upstream never had."""
-        self._db.execute("UPDATE projects SET presence = 'unknown' WHERE name = ?", (name,))
+        self._db.execute("UPDATE projects SET presence = 'unknown', due = NULL WHERE name = ?", (name,))
 
     def mark_delisted(self, name: str, serial: int) -> None:
         """Note that the list of ``serial`` does not have a project."""
@@ -164,17 +164,9 @@ class Projects:
             (name, checked, due),
         )
 
-    def ask_again(self, name: str, due: float) -> None:
-        """Let the recheck ask for a removed project at ``due``."""
-        self._db.execute("UPDATE projects SET due = ? WHERE name = ?", (due, name))
-
     def postpone(self, name: str, due: float | None) -> None:
-        """Let the recheck ask at ``due`` for a project that it knows."""
-        self._db.execute(
-            """UPDATE projects SET due = ?
-            WHERE name = ? AND (presence = 'present' OR due IS NOT NULL)""",
-            (due, name),
-        )
+        """Let the recheck ask for a project at ``due``; None: never."""
+        self._db.execute("UPDATE projects SET due = ? WHERE name = ?", (due, name))
 
     def due_for_recheck(self, now: float, horizon: float, limit: int) -> list[NormalizedName]:
         """Return up to ``limit`` projects due for the recheck, oldest first.

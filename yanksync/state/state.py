@@ -213,8 +213,8 @@ class State:
             self.projects.quarantine_at_once(name, effects.quarantine)
         if effects.confirmed:
             self.projects.mark_checked(name, at.now, due)
-        if effects.may_return:
-            self.projects.ask_again(name, at.now + DAY)
+        if effects.may_return is not None:
+            self.projects.postpone(name, at.now + DAY if effects.may_return else None)
         if effects.publish is not None:
             since = at.now if since is None else since
             self.publish_queue.add(row.id, effects.publish, since, approved=approved)

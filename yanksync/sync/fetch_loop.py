@@ -292,17 +292,18 @@ def _rechecks(mirror: Mirror) -> list[FetchTask]:
     state, now = mirror.state, mirror.now()
     # Losses that a guard holds may be a temporary fault of upstream, and no entry will show its
     # end.
-    held = [
+    held = {
+        *state.publish_queue.held_and_unconfirmed(),
+        *(name for name, _ in state.lost_files.held()),
+    }
+    tasks = [
         FetchTask(name=name, recheck=True, since=now)
-        for name in {
-            *state.publish_queue.held_and_unconfirmed(),
-            *(name for name, _ in state.lost_files.held()),
-        }
+        for name in held
         if not state.fetch_queue.has(name)
     ]
     if state.facts.source_choice.journal == JournalSource.NONE:
-        return held  # every pass fetches every page
-    return [*held, *_due(mirror, now)]
+        return tasks  # every pass fetches every page
+    return [*tasks, *(task for task in _due(mirror, now) if task.name not in held)]
 
 
 def _due(mirror: Mirror, now: float) -> list[FetchTask]:

@@ -108,6 +108,7 @@ def test_a_withdrawal_takes_away_files_that_the_state_does_not_know() -> None:
             Effects(
                 presence=GONE,
                 tombstone=10,
+                may_return=False,
                 publish=EXPLAINED,
                 history=HistoryAction.REMOVE,
                 answered=True,
@@ -128,7 +129,9 @@ def test_a_withdrawal_takes_away_files_that_the_state_does_not_know() -> None:
         (  # the history has the journal's entry
             JOURNAL_REMOVED,
             True,
-            Effects(presence=GONE, tombstone=12, publish=EXPLAINED, answered=True),
+            Effects(
+                presence=GONE, tombstone=12, may_return=False, publish=EXPLAINED, answered=True
+            ),
         ),
         (
             ONLY_PUBLISHED,
@@ -155,8 +158,13 @@ def test_a_page_that_is_gone(known: ProjectRow, explained: bool, effects: Effect
         ),
         (PRESENT, Confirm(), Effects(confirmed=True, answered=True, reached=10)),
         (REMOVED_HERE, Confirm(), Effects(may_return=True, answered=True, reached=10)),
-        (WENT_BY_JOURNAL, Confirm(), Effects(answered=True, reached=12)),
-        (LEFT_OUT, Confirm(), Effects(answered=True, reached=10)),
+        (WENT_BY_JOURNAL, Confirm(), Effects(may_return=False, answered=True, reached=12)),
+        (LEFT_OUT, Confirm(), Effects(may_return=False, answered=True, reached=10)),
+        (  # an older list says nothing
+            replace(REMOVED_HERE, omitted_at_serial=9),
+            Confirm(),
+            Effects(may_return=True, answered=True, reached=10),
+        ),
         (NEW, NeverExisted(), Effects(presence=Presence.UNKNOWN, answered=True)),
         (PRESENT, StaleAnswer("old"), Effects(problem="old")),
         (PRESENT, Unconfirmed("404", "gone"), Effects(unconfirmed="404", problem="gone")),

@@ -43,10 +43,10 @@ class ProjectRow(Struct, frozen=True, kw_only=True):
         return self.serial is not None and self.serial <= 0  # -1: it was removed after that
 
     @property
-    def went_unexplained(self) -> bool:
-        """True if it was removed, but no entry or list says so."""
-        removed = self.presence is Presence.REMOVED
-        return removed and self.entry_kind is None and self.omitted_at_serial is None
+    def is_absence_unexplained(self) -> bool:
+        """True if no entry, and no list that is new enough, explains it."""
+        omitted = self.omitted_at_serial
+        return self.entry_kind is None and (omitted is None or omitted < self.floor)
 
     @property
     def minimum_serial(self) -> int | None:

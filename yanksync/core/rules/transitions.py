@@ -56,7 +56,9 @@ class Effects(Struct, frozen=True, kw_only=True):
     tombstone: int | None = None  # of a removed project: a page must have a higher serial (R3)
     quarantine: int | None = None  # serial of the journal's quarantine entry
     confirmed: bool = False  # upstream has shown that the held page is still right
-    may_return: bool = False  # without an entry: the recheck asks for it (R7)
+    # Whether a removed project may return without an entry, so that the recheck asks for it (R7).
+    # None: this stays as it is.
+    may_return: bool | None = None
     publish: PublishReason | None = None  # why it must be published
     write_started: bool = False  # the digests are void: all its files are written
     history: HistoryAction | None = None  # observed between pages
@@ -76,9 +78,10 @@ def transition(known: ProjectRow, event: Event) -> Effects:
             publish = PublishReason.PAGE
             return Effects(publish=publish, answered=True, reached=page.serial)
         case Confirm():
+            removed = known.presence is Presence.REMOVED
             return Effects(
                 confirmed=present,
-                may_return=known.went_unexplained,
+                may_return=known.is_absence_unexplained if removed else None,
                 answered=True,
                 reached=known.serial,
             )

@@ -18,7 +18,7 @@ FIRST = (
         entry_serial INTEGER,
         listed_at INTEGER,                -- serial of the list that left it out; NULL: it is listed
         checked REAL,                     -- when upstream last confirmed the held page
-        due REAL,                         -- when the sweep asks again
+        due REAL,                         -- when the sweep asks again; NULL: never
         yanked INTEGER NOT NULL DEFAULT 0,  -- versions with at least one yanked file
         json_digest BLOB,                 -- of what stands in the tree; NULL: nothing does
         html_digest BLOB,
