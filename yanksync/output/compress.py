@@ -1,7 +1,7 @@
 """Makes compressed copies (pure).
 
-The same body gives the same bytes in every run on a machine. These bytes are never compared: a copy
-is right if it unpacks to its page.
+Compressed bytes are never compared, because the same body may get others in another run. A copy is
+right if it unpacks to its page.
 """
 
 from __future__ import annotations
