@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -102,14 +103,17 @@ def test_a_link_is_not_taken_over(mirror: World) -> None:
     assert not file(mirror).is_symlink()
 
 
-def test_a_file_that_may_not_be_read_stays_and_the_next_adoption_continues(mirror: World) -> None:
+@pytest.mark.parametrize("error", [errno.EACCES, errno.ESTALE, errno.EMFILE])
+def test_a_file_that_cannot_be_read_stays_and_the_next_adoption_continues(
+    mirror: World, error: int
+) -> None:
     name = file(mirror, TWO).name
     with audited(mirror.where) as audit:
-        audit.refuse("open", name, errno.EACCES)
+        audit.refuse("open", name, error)
         assert mirror.adopt() == FAILED
     assert mirror.error == (
-        f"{PLACE}/{TWO}/{name}: Permission denied; "
-        "let this user read all package files, and run 'yanksync adopt' again"
+        f"{PLACE}/{TWO}/{name}: {os.strerror(error)}; "
+        "the file stays in place; correct this, and run 'yanksync adopt' again"
     )
     assert file(mirror, TWO).exists()
     assert mirror.adopt() == DONE

@@ -5,6 +5,7 @@ Each is read once, and nothing is downloaded.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -23,7 +24,7 @@ from yanksync.sync.package_files.hashing import hash_problem, read_pace
 Note = Callable[[AdoptOutcome, str, str, str | None], None]
 """Takes what becomes of a file, its project, its path, and why."""
 
-_UNREADABLE = "let this user read all package files, and run 'yanksync adopt' again"
+_UNREADABLE = "the file stays in place; correct this, and run 'yanksync adopt' again"
 _SAVED = 5.0  # seconds of reading that a killed run does again
 
 
@@ -31,7 +32,6 @@ class _Judged(Struct, frozen=True):
     """The judgement of a file in the tree."""
 
     problem: str | None = None  # why it is not taken over
-    is_altered: bool = False
     has_metadata: bool = False
 
 
@@ -89,16 +89,16 @@ class CopyAdoption:
 
     def _judge(self, path: str, file: File, entry: PackageEntry) -> _Judged:
         if not entry.is_file:
-            return _Judged(entry.problem, True)
-        if entry.problem is not None:
             return _Judged(entry.problem)
+        if entry.problem is not None:
+            raise PublishError(path, f"{entry.problem}; {_UNREADABLE}")
         if file.size is not None and entry.size != file.size:
-            return _Judged(f"has {entry.size} bytes, and its page says {file.size}", True)
+            return _Judged(f"has {entry.size} bytes, and its page says {file.size}")
         if self._dry_run:
             return _Judged()
         problem = self._problem(path, strongest(file.hashes))
         if problem is not None:
-            return _Judged(problem, True)
+            return _Judged(problem)
         wanted = metadata_hash(file)
         return _Judged(
             has_metadata=wanted is not None and self._problem(metadata_path(path), wanted) is None
@@ -107,16 +107,16 @@ class CopyAdoption:
     def _problem(self, path: str, wanted: tuple[str, str] | None) -> str | None:
         """Return what is wrong with a file.
 
-        A file that may not be read can be right, so that ends the adoption. The same is true of a
-        storage that does not answer. Either raises
+        A file that cannot be read now may be right, so that ends the adoption:
         :class:`yanksync.core.errors.PublishError`.
         """
         try:
             return hash_problem(self._mirror.packages, path, wanted, self._pace)
-        except PermissionError as error:
-            raise PublishError(path, f"{error.strerror}; {_UNREADABLE}") from error
         except OSError as error:
-            return error.strerror or str(error)
+            problem = error.strerror or str(error)
+            if isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP:  # a link
+                return problem
+            raise PublishError(path, f"{problem}; {_UNREADABLE}") from error
 
     def _refuse(self, name: NormalizedName, path: str, judged: _Judged) -> None:
         """Leave a file out.
@@ -124,7 +124,7 @@ class CopyAdoption:
         A file with other bytes is no longer served.
         """
         self._note(AdoptOutcome.ALTERED, name, path, judged.problem)
-        if judged.is_altered and not self._dry_run:
+        if not self._dry_run:
             self._mirror.packages.set_aside([path, metadata_path(path)])
 
     def _save(self, name: NormalizedName) -> None:
