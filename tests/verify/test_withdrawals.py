@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
+from tests.support.osv_reader import read_archive
 from tests.support.verification import check, names, repair
 from tests.support.world import DONE, FAILED, World
 from yanksync.output.digests import digest
@@ -92,6 +93,22 @@ def stored(entry: ZipEntry) -> ZipEntry:
 def test_other_compressed_bytes_of_the_archive_are_no_difference(logged: World) -> None:
     put_archive(logged, stored)
     assert names(check(logged)[0]) == []
+
+
+@pytest.mark.parametrize("body", [b"junk", None])
+def test_a_wrong_archive_is_found_while_a_new_one_waits(logged: World, body: bytes | None) -> None:
+    path = logged.where / "out" / BASE / "osv/all.zip"
+    path.unlink()
+    if body is not None:
+        path.write_bytes(body)
+    logged.up.yank("demo", "2.0")
+    assert logged.sync(later=10.0) == DONE
+    wanted = [("missing" if body is None else "different", "withdrawals/osv/all.zip")]
+    assert names(check(logged)[0]) == wanted
+    found, code = repair(logged)
+    assert (names(found), code) == (wanted, DONE)
+    assert names(check(logged)[0]) == []
+    assert len(read_archive(path.read_bytes())) == 3
 
 
 def test_an_archive_that_says_something_else_is_made_again(logged: World) -> None:

@@ -171,7 +171,7 @@ class ListImport:
         return [row[0] for row in rows]
 
     def _explain_removals(self, serial: int) -> None:
-        """Let the recheck no longer ask for removed projects that the list omits."""
+        """Stop rechecks of removed projects that the list omits, too."""
         self._db.execute(
             """UPDATE projects SET listed_at = ?1, due = NULL
             WHERE presence = 'gone' AND due IS NOT NULL AND coalesce(projects.serial, 0) <= ?1

@@ -151,7 +151,9 @@ class Projects:
 
     def set_unknown(self, name: str) -> None:
         """Mark a configured project that upstream never had."""
-        self._db.execute("UPDATE projects SET presence = 'unknown', due = NULL WHERE name = ?", (name,))
+        self._db.execute(
+            "UPDATE projects SET presence = 'unknown', due = NULL WHERE name = ?", (name,)
+        )
 
     def mark_delisted(self, name: str, serial: int) -> None:
         """Note that the list of ``serial`` does not have a project."""

@@ -12,7 +12,12 @@ from yanksync.mirror.context import Mirror
 from yanksync.output.comparison import Finding, FindingKind
 from yanksync.output.digests import digest_of
 from yanksync.output.files import OutputFile
-from yanksync.sync.withdrawals.archive import archive_file, is_archive_right, write_archive
+from yanksync.sync.withdrawals.archive import (
+    archive_file,
+    has_all_records,
+    is_archive_ours,
+    write_archive,
+)
 from yanksync.sync.withdrawals.files import (
     Publication,
     index_file,
@@ -78,11 +83,11 @@ def _publication(mirror: Mirror) -> Publication:
 def _common_files(mirror: Mirror, publication: Publication) -> Iterator[OutputFile]:
     """Yield the files that belong to no single project.
 
-    An archive that waits to be written again is left out, because it has earlier records.
+    An archive that was never written is left out.
     """
     yield from chain(page_files(publication), [index_file(publication)])
     yield from overview_files(publication)
-    if mirror.state.facts.event_log.archived == publication.newest:
+    if mirror.state.facts.event_log.archive_digest is not None:
         yield archive_file(mirror.state)
 
 
@@ -95,9 +100,11 @@ def _compared(mirror: Mirror, name: NormalizedName | None, file: OutputFile) -> 
 
 
 def _is_right(mirror: Mirror, file: OutputFile, found: bytes) -> bool:
-    if file.path == paths.OSV_ARCHIVE:
-        return is_archive_right(mirror.state, mirror.store, found)
-    return found == digest_of(file.chunks())
+    state = mirror.state
+    if file.path != paths.OSV_ARCHIVE:
+        return found == digest_of(file.chunks())
+    waits = state.facts.event_log.archived != state.event_log.newest()  # it has earlier records
+    return is_archive_ours(state, found) and (waits or has_all_records(state, mirror.store))
 
 
 def _unexpected(

@@ -44,7 +44,7 @@ class ProjectRow(Struct, frozen=True, kw_only=True):
 
     @property
     def is_absence_unexplained(self) -> bool:
-        """True if no entry, and no list that is new enough, explains it."""
+        """True if no entry and no newer list explains it."""
         omitted = self.omitted_at_serial
         return self.entry_kind is None and (omitted is None or omitted < self.floor)
 

@@ -225,7 +225,9 @@ class EventLog:
                 self._count(time, action, -1)
         known = self._facts.event_log.epoch
         if rows and known is not None:
-            self._facts.change(EventLogPosition, epoch=known + 1, published=None, archived=None)
+            self._facts.change(
+                EventLogPosition, epoch=known + 1, published=None, archived=None, archived_at=None
+            )
             self._db.execute("UPDATE notified SET epoch = ?2 WHERE epoch = ?1", (known, known + 1))
 
     def _replace(self, old: int, new: int) -> None:

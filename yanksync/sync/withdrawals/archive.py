@@ -2,12 +2,13 @@
 
 The archive has every record, so its size grows with the log. So it is written at most every five
 minutes. With many events it waits longer: a second for each hundred. Records without a new event
-are copied from the archive before, still compressed. That needs a tenth of the time.
+are copied from the archive before, still compressed, if that has the bytes that were written.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import chain, starmap, zip_longest
 
 from yanksync.core.errors import PublishError
@@ -24,69 +25,68 @@ from yanksync.sync.withdrawals.files import records_of
 from yanksync.system.zip_stream import ZipEntry, compressed, read_entries, unpacked, zip_chunks
 
 
-def archive_file(state: State, before: Store | None = None) -> OutputFile:
-    """Return the archive of all records.
-
-    ``before``: the output whose archive has the records up to the event ``archived``; None: all
-    records are made again.
-    """
-
-    def chunks() -> Iterator[bytes]:
-        return zip_chunks(_all(state) if before is None else _merged(state, _entries(before)))
-
-    return OutputFile(paths.OSV_ARCHIVE, paths.headers(paths.OSV_ARCHIVE), chunks)
+def archive_file(state: State) -> OutputFile:
+    """Return the archive of all records, each made from its events."""
+    return _file(lambda: zip_chunks(_made(state, state.event_log.projects())))
 
 
 def write_archive(mirror: Mirror, *, copies: bool = True) -> None:
     """Write the archive, and note which events it has.
 
-    ``copies``: records may be copied from the archive before.
+    ``copies``: records may be copied from the archive before. If it cannot be read, or another
+    program has changed it, all records are made again.
     """
-    state, store, digest = mirror.state, mirror.store, new_digest()
-    can_copy = copies and state.facts.event_log.archived is not None
-    can_copy = can_copy and _is_ours(state, store.file_digest(paths.OSV_ARCHIVE))
-    file = archive_file(state, store if can_copy else None)
-
-    def chunks() -> Iterator[bytes]:
-        nonlocal digest
-        digest = new_digest()
-        for chunk in file.chunks():
-            digest.update(chunk)
-            yield chunk
-
-    store.write_files([OutputFile(file.path, file.headers, chunks)])
-    state.facts.change(
-        EventLogPosition,
-        archived=state.event_log.newest(),
-        archived_at=mirror.now(),
-        archive_digest=digest.hexdigest(),
-    )
+    state, store = mirror.state, mirror.store
+    if copies and state.facts.event_log.archived is not None:
+        with suppress(PublishError):
+            if is_archive_ours(state, store.file_digest(paths.OSV_ARCHIVE)):
+                _write(mirror, lambda: _merged(state, store))
+                return
+    _write(mirror, lambda: _made(state, state.event_log.projects()))
 
 
-def is_archive_right(state: State, store: Store, digest: bytes) -> bool:
-    """Return whether the archive has what was written, and all records.
-
-    ``digest``: of its bytes. The compressed bytes of its records may be those of another version of
-    zlib.
-    """
-    pairs = zip_longest(_entries(store), _records(state, state.event_log.projects()))
-    return _is_ours(state, digest) and all(
-        entry is not None and wanted == (entry.name.decode(), unpacked(entry))
-        for entry, wanted in pairs
-    )
-
-
-def _is_ours(state: State, digest: bytes | None) -> bool:
-    """Return whether the archive has the bytes that were written last."""
+def is_archive_ours(state: State, digest: bytes | None) -> bool:
+    """Return whether ``digest`` is that of the archive that was written last."""
     return digest is not None and digest.hex() == state.facts.event_log.archive_digest
 
 
-def _entries(store: Store) -> Iterator[ZipEntry]:
-    """Yield the entries of the archive in the output."""
-    try:
-        yield from read_entries(store.file_chunks(paths.OSV_ARCHIVE) or ())
-    except ValueError as error:
-        raise PublishError(paths.OSV_ARCHIVE, f"another program has changed it: {error}") from error
+def has_all_records(state: State, store: Store) -> bool:
+    """Return whether the published archive has the records of all events.
+
+    Its compressed bytes may be those of another version of zlib.
+    """
+    pairs = zip_longest(_entries(state, store), _records(state, state.event_log.projects()))
+    return all(
+        entry is not None and record == (entry.name.decode(), unpacked(entry))
+        for entry, record in pairs
+    )
+
+
+def _write(mirror: Mirror, entries: Callable[[], Iterator[ZipEntry]]) -> None:
+    digests: list[str] = []
+
+    def chunks() -> Iterator[bytes]:
+        digest = new_digest()
+        for chunk in zip_chunks(entries()):
+            digest.update(chunk)
+            yield chunk
+        digests.append(digest.hexdigest())
+
+    mirror.store.write_files([_file(chunks)])
+    mirror.state.facts.change(
+        EventLogPosition,
+        archived=mirror.state.event_log.newest(),
+        archived_at=mirror.now(),
+        archive_digest=digests[-1],
+    )
+
+
+def _file(chunks: Callable[[], Iterator[bytes]]) -> OutputFile:
+    return OutputFile(paths.OSV_ARCHIVE, paths.headers(paths.OSV_ARCHIVE), chunks)
+
+
+def _made(state: State, names: Iterable[NormalizedName]) -> Iterator[ZipEntry]:
+    return starmap(compressed, _records(state, names))
 
 
 def _records(state: State, names: Iterable[NormalizedName]) -> Iterator[tuple[str, bytes]]:
@@ -96,20 +96,37 @@ def _records(state: State, names: Iterable[NormalizedName]) -> Iterator[tuple[st
             yield f"{record.id}.json", record.body
 
 
-def _all(state: State) -> Iterator[ZipEntry]:
-    return starmap(compressed, _records(state, state.event_log.projects()))
-
-
-def _merged(state: State, before: Iterator[ZipEntry]) -> Iterator[ZipEntry]:
+def _merged(state: State, store: Store) -> Iterator[ZipEntry]:
     """Yield all entries by project, new ones where there are new events."""
     changed = state.event_log.projects(state.facts.event_log.archived or 0)
     name = next(changed, None)
-    for entry in before:
+    for entry in _entries(state, store):
         project = record_project(entry.name.decode())
         while name is not None and name < project:
-            yield from starmap(compressed, _records(state, (name,)))
+            yield from _made(state, (name,))
             name = next(changed, None)
         if name != project:
             yield entry
     if name is not None:
-        yield from starmap(compressed, _records(state, chain((name,), changed)))
+        yield from _made(state, chain((name,), changed))
+
+
+def _entries(state: State, store: Store) -> Iterator[ZipEntry]:
+    """Yield the entries of the archive in the output.
+
+    Raises :class:`PublishError` at the end if these were not the bytes that were written last.
+    """
+    digest = new_digest()
+
+    def chunks() -> Iterator[bytes]:
+        for chunk in store.file_chunks(paths.OSV_ARCHIVE) or ():
+            digest.update(chunk)
+            yield chunk
+
+    read = chunks()
+    with suppress(ValueError):  # it ends early
+        yield from read_entries(read)
+    for _ in read:  # the list of its entries
+        continue
+    if not is_archive_ours(state, digest.digest()):
+        raise PublishError(paths.OSV_ARCHIVE, "another program has changed it")
