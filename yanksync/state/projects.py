@@ -166,9 +166,17 @@ class Projects:
             (name, checked, due),
         )
 
-    def postpone(self, name: str, due: float | None) -> None:
+    def set_recheck(self, name: str, due: float | None) -> None:
         """Let the recheck ask for a project at ``due``; None: never."""
         self._db.execute("UPDATE projects SET due = ? WHERE name = ?", (due, name))
+
+    def postpone(self, name: str, due: float) -> None:
+        """Let the recheck ask at ``due`` for a project that it knows."""
+        self._db.execute(
+            """UPDATE projects SET due = ?
+            WHERE name = ? AND (presence = 'present' OR due IS NOT NULL)""",
+            (due, name),
+        )
 
     def due_for_recheck(self, now: float, horizon: float, limit: int) -> list[NormalizedName]:
         """Return up to ``limit`` projects due for the recheck, oldest first.

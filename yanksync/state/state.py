@@ -214,7 +214,7 @@ class State:
         if effects.confirmed:
             self.projects.mark_checked(name, at.now, due)
         if effects.may_return is not None:
-            self.projects.postpone(name, at.now + DAY if effects.may_return else None)
+            self.projects.set_recheck(name, at.now + DAY if effects.may_return else None)
         if effects.publish is not None:
             since = at.now if since is None else since
             self.publish_queue.add(row.id, effects.publish, since, approved=approved)
