@@ -16,7 +16,8 @@ def run_pip(
 ) -> subprocess.CompletedProcess[str]:
     """Run ``pip ARGUMENTS`` to its end.
 
-    pip looks for its cache when it is imported. This one is told of the home of ``environ``.
+    pip chooses its cache when it is imported, before it has ``environ``. So it gets the cache below
+    the home of ``environ`` as an option.
     """
     ours = {"PIP_CACHE_DIR": f"{environ['HOME']}/.cache/pip", **environ}
     process = Start(arguments, where, ours, Options(program="pip")).piped()

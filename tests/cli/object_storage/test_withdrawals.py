@@ -11,6 +11,9 @@ from tests.support.bucket_mirrors import Fleet
 from tests.support.fake_index.index import FakeUpstream
 from tests.support.osv_reader import read_archive, withdrawn_by
 from tests.support.s3_proxy import Mishap
+from tests.support.verification import opened
+from tests.support.world import DONE, World
+from yanksync.sync.withdrawals.archive import archive_file
 
 PROJECT_FILES = ("feed.atom", "events.json", "index.html", "withdrawn.json")
 PUBLISH = "[withdrawals]\npublish = true"
@@ -111,3 +114,15 @@ def test_another_machine_makes_up_for_a_run_that_was_killed(
     assert logged.second("sync").silent
     assert [one["action"] for one in events(logged)] == ["yank", "unyank"]
     assert withdrawn_by(read_archive(read(logged, "osv/all.zip")), "demo", "2.0") == []
+
+
+def test_the_archive_continues_in_a_bucket(fleet: Fleet, world: World) -> None:
+    world.kills.store = fleet.store
+    world.configure(withdrawals_publish="true")
+    world.started("demo", "other", "third")
+    for name in ("third", "demo", "other"):
+        world.up.yank(name, "1.0")
+        assert world.sync() == DONE
+        with opened(world) as mirror:
+            assert read(fleet, "osv/all.zip") == archive_file(mirror.state).body
+    assert len(read_archive(read(fleet, "osv/all.zip"))) == 3
