@@ -5,6 +5,7 @@ Upstream has removed the files.
 
 from __future__ import annotations
 
+import errno
 import json
 from contextlib import suppress
 from dataclasses import replace
@@ -16,7 +17,8 @@ import pytest
 from tests.support.dying_store import Killed
 from tests.support.fake_index.http_server import Served
 from tests.support.fake_index.index import Fault
-from tests.support.world import DAY, DONE, World
+from tests.support.system.audited_calls import audited
+from tests.support.world import DAY, DONE, PARTIAL, World
 from yanksync.config.load import load
 from yanksync.core.package_files.retention import Refusal
 from yanksync.core.policies.cooldown import format_time
@@ -263,6 +265,22 @@ def test_a_restored_file_is_offered_as_yanked(served: Served, tmp_path: Path) ->
     mirror.up.quarantine_project("demo")
     mirror.sync()
     assert (mirror.offered(), mirror.served_files()) == ({}, [])
+
+
+@pytest.mark.parametrize("error", [errno.EIO, errno.EACCES])
+def test_a_copy_that_cannot_be_read_now_is_put_back_later(
+    served: Served, tmp_path: Path, error: int
+) -> None:
+    mirror = Keeper(served, tmp_path, mirror_deleted="remove")
+    mirror.up.remove_release("demo", "1.0")
+    mirror.sync()
+    mirror.up.fail("demo-1.0", Fault.status(404), None)  # the host has it no more
+    assert restored(mirror, ONE) == {ONE: None}
+    with audited(tmp_path) as audit:
+        audit.refuse("open", ONE, error)
+        assert mirror.sync() == PARTIAL
+    assert mirror.settle() == DONE
+    assert mirror.offered() == {ONE: mirror.removed_on(), TWO: False}
 
 
 def test_a_removed_project_is_restored_with_its_page(mirror: Keeper) -> None:

@@ -5,12 +5,13 @@ This module does not use the state.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from yanksync.core.errors import UpstreamError
+from yanksync.core.errors import UpstreamError, YanksyncError
 from yanksync.core.package_files.copies import CopyStatus, PackageFile, metadata_hash
 from yanksync.core.package_files.paths import metadata_path, strongest
 from yanksync.output.package_store import PackageStore
@@ -29,6 +30,10 @@ class Received(Struct, frozen=True):
     metadata_problem: str | None = None  # why the metadata is not here
 
 
+class CopyUnreadable(YanksyncError):
+    """The only copy of a file cannot be read now."""
+
+
 class Downloader:
     """Downloads files. Safe for use by many threads."""
 
@@ -41,14 +46,14 @@ class Downloader:
         """Download a file and its metadata.
 
         A right copy that is here already is used instead. Raises the errors of
-        :meth:`Transfers.receive`.
+        :meth:`Transfers.receive`, and :class:`CopyUnreadable`.
         """
         best = strongest(copy.file.hashes)
         assert best is not None  # only such files are wanted
         wanted = Wanted(copy.path, copy.file.url, *best, size=copy.file.size)
         size, put_back, was_altered = self._size_in_place(copy, wanted), False, False
         if size is None and copy.size is not None:
-            size = self._checked(self._store.withheld_chunks, wanted)
+            size = self._checked(self._store.withheld_chunks, wanted, is_only=copy.kept)
             put_back = size is not None
             was_altered = not put_back and self._is_withheld(wanted)
         paths = []
@@ -81,7 +86,7 @@ class Downloader:
         found = self._store.package_entries([copy.path]).get(copy.path)
         if found is None or not found.is_file or found.size != (wanted.size or found.size):
             return None
-        return self._checked(self._store.package_chunks, wanted)
+        return self._checked(self._store.package_chunks, wanted, is_only=copy.kept)
 
     def _wanted_metadata(self, copy: PackageFile) -> Wanted | None:
         best = metadata_hash(copy.file)
@@ -97,10 +102,17 @@ class Downloader:
             return False
         return self._checked(self._store.package_chunks, wanted) is not None
 
-    def _checked(self, chunks: Callable[[str], Iterator[bytes]], wanted: Wanted) -> int | None:
+    def _checked(
+        self,
+        chunks: Callable[[str], Iterator[bytes]],
+        wanted: Wanted,
+        *,
+        is_only: bool = False,
+    ) -> int | None:
         """Return the size of what is at a path.
 
-        None: it is missing or wrong.
+        None: it is missing or wrong. With ``is_only`` no other copy can be had, so what cannot be
+        read now raises :class:`CopyUnreadable`.
         """
         found, size = wanted.new_hash(), 0
         try:
@@ -108,7 +120,11 @@ class Downloader:
                 self._transfers.check_stop()
                 found.update(chunk)
                 size += len(chunk)
-        except OSError:  # it is missing, a link, or cannot be read
+        except OSError as error:
+            is_there = not isinstance(error, FileNotFoundError) and error.errno != errno.ELOOP
+            if is_only and is_there:
+                why = f"its only copy cannot be read: {error.strerror or error}"
+                raise CopyUnreadable(why) from error
             return None
         return size if found.hexdigest() == wanted.digest else None
 

@@ -41,7 +41,7 @@ def publish_copies(mirror: Mirror, finished: Sequence[Finished]) -> set[str]:
             now,
         )
         for one in finished:
-            if one.problem is not None and not one.copy.kept:
+            if one.problem is not None and not _is_lost(one):
                 table.mark_failed(one.copy.id, one.problem, now)
         table.forget(one.copy.id for one in lost if one.copy.path not in away)
         mirror.state.copy_checks.await_return(
@@ -56,7 +56,7 @@ def publish_copies(mirror: Mirror, finished: Sequence[Finished]) -> set[str]:
 
 def _is_lost(finished: Finished) -> bool:
     """Return True if a removed file has no right copy."""
-    return finished.problem is not None and finished.copy.kept
+    return finished.problem is not None and finished.copy.kept and not finished.may_be_there
 
 
 def _still_wanted(mirror: Mirror, finished: Sequence[Finished]) -> list[tuple[Finished, Received]]:

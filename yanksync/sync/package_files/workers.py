@@ -10,18 +10,19 @@ from msgspec import Struct
 
 from yanksync.core.errors import RateLimited, UpstreamError, UpstreamUnreachable
 from yanksync.core.package_files.copies import PackageFile
-from yanksync.sync.package_files.download import Downloader, Received
+from yanksync.sync.package_files.download import CopyUnreadable, Downloader, Received
 from yanksync.sync.package_files.hosts import HostQueue, Job
 from yanksync.sync.package_files.limits import LimitReached
 from yanksync.sync.package_files.transfer import Stopped
 
 
 class Finished(Struct, frozen=True):
-    """The result of one file; exactly one other field is set."""
+    """The result of one file: received, or why not."""
 
     copy: PackageFile
     received: Received | None = None
     problem: str | None = None  # why it was not copied
+    may_be_there: bool = False  # the problem: its copy cannot be read now
     limit: LimitReached | None = None
     fatal: Exception | None = None  # no file can be copied
 
@@ -74,6 +75,8 @@ class Workers:
             return None if again else Finished(copy, problem=str(error))
         except UpstreamError as error:
             finished = Finished(copy, problem=str(error))
+        except CopyUnreadable as error:
+            finished = Finished(copy, problem=str(error), may_be_there=True)
         except LimitReached as error:
             finished = Finished(copy, limit=error)
         except Exception as error:  # the output fails, or there is a bug: the pass ends with it
