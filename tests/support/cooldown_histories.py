@@ -229,11 +229,16 @@ class CooldownHistories(RuleBasedStateMachine):
             code = self.world.sync(later=begun - self.world.clock.time)
         except Killed:
             self.judge.died()
+            with self.world.state() as state:
+                recorded = state.facts.moment("cutoff")
             for name in PROJECTS:
                 page = self.world.page(name)
-                files = [] if page is None else page["files"]
-                shown = [one["filename"] for one in files if one["yanked"] is False]
+                found = [] if page is None else page["files"]
+                shown = [one["filename"] for one in found if one["yanked"] is False]
                 self.judge.doubt(name, shown)
+                if recorded is not None:
+                    files = self._files(name)
+                    self.judge.doubt_recorded(name, files, self._beginnings(name, files), recorded)
             self.judge.config = self.judge.config._replace(age=-1.0)  # it may not have come so far
             self.tally["kills"] += 1
             code = None
@@ -283,11 +288,14 @@ class CooldownHistories(RuleBasedStateMachine):
     def _check_page(
         self, name: str, offered: dict[str, bool | str], files: list[Truth], cutoff: float
     ) -> dict[str, Wanted]:
+        return self.judge.check(name, offered, files, self._beginnings(name, files), cutoff)
+
+    def _beginnings(self, name: str, files: list[Truth]) -> list[float | None]:
+        """Return the moments at which a project may have begun."""
         now = self._moments(files)
-        began = {
-            min([*known.get(name, []), *now], default=None) for known in (self.seen, self.ever)
-        }
-        return self.judge.check(name, offered, files, list(began), cutoff)
+        return list(
+            {min([*known.get(name, []), *now], default=None) for known in (self.seen, self.ever)}
+        )
 
     def _moments(self, files: list[Truth]) -> list[float]:
         found = (self.judge.effective(one) for one in files)

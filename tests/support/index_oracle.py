@@ -117,6 +117,23 @@ class IndexOracle:
         """Note files that a pass may have shown."""
         self.perhaps.setdefault(project, set()).update(names)
 
+    def doubt_recorded(
+        self,
+        project: str,
+        files: Sequence[Truth],
+        earliest: Iterable[float | None],
+        cutoff: float,
+    ) -> None:
+        """Note files that were old enough for a pass that died.
+
+        The next pass publishes them before it reads what upstream has since.
+        """
+        for began in earliest:
+            known = Known(began, set(), cutoff)
+            verdicts = {one.name: self._file(project, one, files, known) for one in files}
+            old = (name for name, one in verdicts.items() if one.offered and one.until is None)
+            self.doubt(project, old)
+
     def died(self) -> None:
         """Doubt what was shown: a pass that was killed may have noted less."""
         for project, names in self.shown.items():
