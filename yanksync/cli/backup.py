@@ -19,7 +19,7 @@ from yanksync.core.errors import StateError
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.other_owner import refuse_other_owner
 from yanksync.mirror.state_access import path_for_reading
-from yanksync.state.database import is_state
+from yanksync.state.sqlite.files import is_state
 from yanksync.state.state import State
 from yanksync.system import fsync
 

@@ -15,7 +15,7 @@ from yanksync.cli.error_handling import did_you_mean
 from yanksync.config.settings import Settings
 from yanksync.core.errors import YanksyncError
 from yanksync.core.names import NormalizedName, normalize
-from yanksync.state.database import exists
+from yanksync.state.sqlite.files import exists
 from yanksync.state.state import State
 
 _MOST = 500  # names offered to a shell

@@ -23,7 +23,7 @@ from yanksync.doctor.checks import Check, failed, passed, warned
 from yanksync.mirror.state_access import path_for_reading
 from yanksync.output.disk.published_files import room_at
 from yanksync.output.store import FreeSpace, room_for
-from yanksync.state.database import exists
+from yanksync.state.sqlite.files import exists
 from yanksync.state.views.status import FeedingBundle, Status, read_status
 from yanksync.system.file_lock import lock, lock_path
 from yanksync.system.ownership import command_as, owner_kept_out, ownership_hint, runner

@@ -16,7 +16,7 @@ from yanksync.config.settings import Settings
 from yanksync.core.errors import LockHeld, YanksyncError
 from yanksync.mirror.other_owner import refuse_other_owner
 from yanksync.mirror.output_probe import has_pages
-from yanksync.state.database import exists
+from yanksync.state.sqlite.files import exists
 from yanksync.state.state import State
 from yanksync.system.file_lock import held_since, lock, lock_path
 

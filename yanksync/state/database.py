@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,15 +9,16 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from yanksync.core.errors import StateError
+from yanksync.core.errors import StateChanged, StateError
 from yanksync.state.schema.migrations import VERSION, migrate
+from yanksync.state.sqlite.files import Unwritten, exists
 from yanksync.system.file_lock import holder
 from yanksync.system.ownership import ownership_hint
 
-_SCARCE = 1 << 16  # bytes: with less SQLite cannot begin its log
-
 _WAIT = 10.0  # seconds to wait for another program that uses or makes the database
+_CHANGES = 1.0  # seconds in which another program opens or closes the database
 _LOOK = 0.02  # seconds between two checks
+_MEANWHILE = "a run wrote it while it was read; run this again"
 _FIRST = "run 'yanksync sync' first, or 'yanksync bundle apply' where bundles feed the output"
 
 SqlRow = Sequence[Any]
@@ -44,11 +44,41 @@ class Database:
         except OSError as error:
             why = f"cannot make its directory: {error.strerror}{ownership_hint(path)}"
             raise StateError(str(path), why) from error
-        address = _still(path) if read_only else None
-        self._still = address is not None
+        self._unwritten: Unwritten | None = None
+        self._was_readable = False  # it could be read without the right to write
+        if read_only:
+            self._open_to_read()
+        else:
+            self._open(create=create)
+
+    def _open_to_read(self) -> None:
+        """Open it while a run may begin or end.
+
+        The run makes and removes SQLite's files beside the database. A reader without the right
+        to write there cannot open a database that has only some of them.
+        """
+        begun = time.monotonic()
+        while True:
+            self._unwritten = Unwritten.find(self.path)
+            try:
+                self._open(create=False)
+                self._was_readable = True
+                return
+            except StateError as error:
+                from yanksync.state.sqlite.errors import lacks_files  # start-up
+
+                if not isinstance(error, StateChanged) and not lacks_files(error.__cause__):
+                    raise
+                waited = time.monotonic() - begun
+                if waited > (_CHANGES if holder(self.path) is None else _WAIT):
+                    raise
+            time.sleep(_LOOK)
+
+    def _open(self, *, create: bool) -> None:
+        address = None if self._unwritten is None else self._unwritten.address
         with self._errors():
             self._connection = sqlite3.connect(
-                address or path, timeout=_WAIT, isolation_level=None, uri=self._still
+                address or self.path, timeout=_WAIT, isolation_level=None, uri=address is not None
             )
         try:
             with self._errors():
@@ -67,7 +97,7 @@ class Database:
             )
         if version < VERSION and not create:
             raise StateError(str(self.path), f"is of an older schema; {_FIRST}")
-        if self._still:
+        if self._unwritten is not None:
             return
         if create:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -105,9 +135,19 @@ class Database:
             raise self._failure(error) from error
 
     def _failure(self, error: sqlite3.Error) -> StateError:
-        if self._still and _wal(self.path).exists():
-            return StateError(str(self.path), "a run began to write it meanwhile; look again")
-        return StateError(str(self.path), _advice(error, self.path))
+        from yanksync.state.sqlite.errors import advice, lacks_files  # start-up
+
+        if self._is_mixture() or (self._was_readable and lacks_files(error)):
+            return StateChanged(str(self.path), _MEANWHILE)
+        return StateError(str(self.path), advice(error, self.path))
+
+    def _is_mixture(self) -> bool:
+        """Return whether what was read may be half old and half new."""
+        return self._unwritten is not None and self._unwritten.is_written()
+
+    def _refuse_mixture(self) -> None:
+        if self._is_mixture():
+            raise StateChanged(str(self.path), _MEANWHILE)
 
     def close(self) -> None:
         """Close the connection; an open transaction is rolled back."""
@@ -117,16 +157,22 @@ class Database:
     def execute(self, sql: str, parameters: SqlRow = ()) -> list[Any]:
         """Run one statement and return its rows. Raises :class:`StateError`."""
         try:  # no context manager: a first build calls this half a million times
-            return self._connection.execute(sql, parameters).fetchall()
+            rows = self._connection.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise self._failure(error) from error
+        if self._unwritten is not None:
+            self._refuse_mixture()
+        return rows
 
     def first_row(self, sql: str, parameters: SqlRow = ()) -> Any:
         """Return the first row of a query, or None."""
         try:
-            return self._connection.execute(sql, parameters).fetchone()
+            row = self._connection.execute(sql, parameters).fetchone()
         except sqlite3.Error as error:
             raise self._failure(error) from error
+        if self._unwritten is not None:
+            self._refuse_mixture()
+        return row
 
     def count(self, sql: str, parameters: SqlRow = ()) -> int:
         """Return the single integer of a query."""
@@ -137,6 +183,7 @@ class Database:
         with self._errors():
             cursor = self._connection.execute(sql, parameters)
             while rows := cursor.fetchmany(1000):
+                self._refuse_mixture()
                 yield from rows
 
     def execute_many(self, sql: str, rows: Iterable[SqlRow]) -> None:
@@ -196,7 +243,9 @@ class Database:
                 self._connection.backup(copy)
                 (found,) = copy.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.Error as error:
-            if _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            from yanksync.state.sqlite.errors import primary_code  # start-up
+
+            if primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise self._failure(error) from error
             raise StateError(str(target), f"cannot copy the state: {error}") from error
         if found != "ok":
@@ -204,92 +253,3 @@ class Database:
                 f"database disk image is malformed ({found.splitlines()[-1]})"
             )
             raise self._failure(damaged)
-
-
-def is_state(path: Path) -> bool:
-    """Return whether ``path`` is a database of yanksync that can be read."""
-    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-    try:
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
-            found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            return {"_sqlite_migrations", "projects", "meta"} <= {row[0] for row in found}
-    except sqlite3.Error:
-        return False
-
-
-def exists(path: Path) -> bool:
-    """Return True if ``path`` is a database; an empty file is none.
-
-    A full disk or a crash leaves a file of 0 bytes; for SQLite it would be a new database.
-    """
-    found = [file for file in (path, _wal(path)) if file.exists()]
-    return any(not file.is_file() or file.stat().st_size > 0 for file in found)
-
-
-def _wal(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
-
-
-def _still(path: Path) -> str | None:
-    """Return a read-only ``immutable`` URI, or None.
-
-    The URI is for a file without a WAL that this user may only read. SQLite writes beside a
-    database even to read it. No process has it open if the WAL is missing. So it can be read
-    like a file that stays the same. So a monitor needs no right to write.
-    """
-    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
-        return None
-    if not os.access(path, os.R_OK) or _wal(path).exists():
-        return None
-    return f"{path.absolute().as_uri()}?immutable=1"
-
-
-def _code(error: sqlite3.Error) -> int:
-    """Return SQLite's primary error code; 0: there is none."""
-    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
-
-
-def _is_full(error: sqlite3.Error, path: Path) -> bool:
-    """Return whether the disk is full.
-
-    SQLite reports that in the same way as a broken disk.
-    """
-    if _code(error) != sqlite3.SQLITE_IOERR:
-        return _code(error) == sqlite3.SQLITE_FULL
-    from shutil import disk_usage  # start-up
-
-    try:
-        return disk_usage(path.parent).free < _SCARCE
-    except OSError:
-        return False
-
-
-def _advice(error: sqlite3.Error, path: Path) -> str:
-    text = str(error)
-    if path.is_dir():
-        return "is a directory; mirror.state must name a file"
-    if _is_full(error, path):
-        return (
-            f"the disk is full ({text}). Nothing that was recorded is lost: free some room in "
-            f"{path.parent}, and the next run goes on from here"
-        )
-    if "not a database" in text or "malformed" in text:
-        return (
-            f"{text}; it was left as it is. Put back a copy made with 'yanksync backup', or move "
-            "it away and run 'yanksync full-resync'"
-        )
-    if "readonly" in text or "unable to open" in text:
-        # SQLite writes a little even to read, in the directory of the database.
-        hint = ownership_hint(path) or ownership_hint(path.parent)
-        if not hint and not os.access(path.parent, os.W_OK):
-            hint = (
-                f"; {path.parent} is read-only, and this command writes there. Mount it writable; "
-                "'yanksync status' and 'yanksync check' only read"
-            )
-        return f"{text}{hint}"
-    if "locked" in text:
-        return (
-            f"{text}: another program keeps it open for writing. Nothing is lost: end that "
-            "program, or wait for it, and run this again"
-        )
-    return text

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import select
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from tests.support.cli_runner import Cli, wait_for
 from tests.support.fake_index.index import FakeUpstream, Fault, Served
 from tests.support.foreign_trees import Tree
 from tests.support.fork_server.start import Options
+from yanksync.state.state import State
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
 
@@ -83,6 +86,38 @@ def test_a_monitor_looks_at_a_state_that_only_root_may_write_while_a_run_does(
     assert run.communicate(timeout=300) == ("", "") and run.returncode == 0
     assert other("status", "--json").json["pending"] == 0
     assert "bad" in other("history").out
+
+
+def test_a_monitor_looks_when_a_run_has_only_some_of_the_files_that_sqlite_makes(
+    roots: Cli, other: Dropped
+) -> None:
+    roots.home.chmod(0o755)
+    index = Path(f"{roots.state}-shm")
+    with roots.locked(), State(roots.state):
+        index.rename(roots.home / "away")
+        looks = other.start("status", "--json")
+        time.sleep(0.5)  # so that it has looked; without that, nothing is tested
+        (roots.home / "away").rename(index)
+        assert looks.communicate(timeout=300)[1] == "" and looks.returncode == 0
+
+
+def test_what_is_read_while_a_run_writes_is_no_mixture(roots: Cli, other: Dropped) -> None:
+    roots.home.chmod(0o755)
+    with roots.database() as connection:
+        fill = """WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+            INSERT INTO history (era, place, serial, timestamp, project, version, kind, action)
+            SELECT 0, i, i, i, 'demo', '1.0', 'yank', 'yank' FROM n"""
+        connection.execute(fill)
+    reads = other.start("history", "--json")
+    assert reads.stdout is not None
+    out = reads.stdout.fileno()
+    wait_for(lambda: select.select([out], [], [], 0)[0])  # it has read the first rows
+    with State(roots.state) as state:
+        state.facts.put(x=1)
+    said, err = reads.communicate(timeout=300)
+    assert (reads.returncode, said[-2:]) == (1, "]\n")
+    assert err == f"yanksync: {roots.state}: a run wrote it while it was read; run this again\n"
+    assert len(other("history", "--json").json) == 20000
 
 
 def test_a_directory_where_no_state_can_be_made(other: Dropped) -> None:

@@ -18,7 +18,7 @@ from yanksync.config.settings import Settings
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.other_owner import refuse_other_owner
 from yanksync.mirror.state_access import open_state, path_for_reading
-from yanksync.state.database import exists
+from yanksync.state.sqlite.files import exists
 from yanksync.state.state import State
 from yanksync.state.views.holds import WHOLE_MIRROR, HeldItem, held_items, select_holds
 from yanksync.state.views.holds import approve_held as release

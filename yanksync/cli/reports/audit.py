@@ -246,7 +246,7 @@ def _state_facts(
     from yanksync.mirror.bundled_output import open_history
     from yanksync.mirror.state_access import path_for_reading
     from yanksync.reports.audit.state_source import facts_of_state
-    from yanksync.state.database import exists
+    from yanksync.state.sqlite.files import exists
 
     settings = context.settings()
     with path_for_reading(settings) as path:

@@ -24,7 +24,7 @@ from yanksync.config.settings import Settings
 from yanksync.core.errors import YanksyncError
 from yanksync.mirror.output_probe import output_problem
 from yanksync.mirror.state_access import no_mirror, path_for_reading
-from yanksync.state.database import exists
+from yanksync.state.sqlite.files import exists
 from yanksync.state.views.status import Status, read_status
 
 LEVELS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")

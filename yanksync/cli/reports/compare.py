@@ -83,7 +83,7 @@ def compare(
       yanksync compare /srv/mirror/web
     """
     from yanksync.mirror.state_access import no_mirror, path_for_reading
-    from yanksync.state.database import exists
+    from yanksync.state.sqlite.files import exists
     from yanksync.state.views.comparable import Selection
 
     settings = context.needed_settings()

@@ -115,7 +115,7 @@ def exposure(
     from yanksync.mirror.bundled_output import open_history
     from yanksync.mirror.state_access import no_mirror, path_for_reading
     from yanksync.reports.exposure.log_files import check
-    from yanksync.state.database import exists
+    from yanksync.state.sqlite.files import exists
 
     for one in logs:
         check(one)

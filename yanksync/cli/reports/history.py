@@ -27,7 +27,7 @@ from yanksync.core.names import normalize
 from yanksync.core.versions import same_version
 from yanksync.mirror.bundled_output import open_history
 from yanksync.mirror.state_access import no_mirror, path_for_reading
-from yanksync.state.database import exists
+from yanksync.state.sqlite.files import exists
 from yanksync.state.state import State
 from yanksync.state.views.history_rows import HistoryRow
 

@@ -13,7 +13,7 @@ from yanksync.cli.error_handling import print_line
 from yanksync.cli.logs import CliContext
 from yanksync.core.exit_codes import ExitCode
 from yanksync.mirror.state_access import no_mirror, path_for_reading
-from yanksync.state.database import exists
+from yanksync.state.sqlite.files import exists
 from yanksync.state.state import State
 from yanksync.state.views.holds import HeldItem
 from yanksync.state.views.holds import held_items as held_things

@@ -18,7 +18,7 @@ from yanksync.core.policies.cooldown import format_time
 from yanksync.mirror.bundled_output import open_history, refuse_received
 from yanksync.mirror.other_owner import refuse_other_owner
 from yanksync.mirror.state_access import open_state, path_for_reading
-from yanksync.state.database import exists
+from yanksync.state.sqlite.files import exists
 from yanksync.sync.package_files.restore import Restorable, find_restorable, is_named, restore
 
 

@@ -21,8 +21,8 @@ from yanksync.config.sizes import readable_size
 from yanksync.core.exit_codes import ExitCode
 from yanksync.core.urls import redacted
 from yanksync.mirror.state_access import no_mirror, path_for_reading
-from yanksync.state.database import exists
 from yanksync.state.package_files.copy_counts import CopyCounts
+from yanksync.state.sqlite.files import exists
 from yanksync.state.state import State
 from yanksync.state.views.status import FeedingBundle, Status
 from yanksync.state.views.status import read_status as status_at

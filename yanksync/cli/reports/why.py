@@ -21,7 +21,7 @@ from yanksync.core.names import NormalizedName
 from yanksync.mirror.bundled_output import open_history
 from yanksync.mirror.state_access import no_mirror, path_for_reading
 from yanksync.reports.why.report import WhyReport
-from yanksync.state.database import exists
+from yanksync.state.sqlite.files import exists
 from yanksync.state.state import State
 
 if TYPE_CHECKING:
