@@ -13,6 +13,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import sysconfig
 import tempfile
 import time
@@ -30,6 +31,7 @@ from yanksync.output.object_storage.client import RequestTimeouts
 BUCKET = "mirror"
 _PATIENCE = 300.0  # seconds that a server gets to start
 _SCRIPTS = Path(sysconfig.get_path("scripts"))
+_ROOT = Path(__file__).parents[2]
 _numbers = itertools.count()
 
 
@@ -152,8 +154,8 @@ def moto() -> Iterator[Server]:
     """Run moto with a bucket; it believes everybody."""
     with tempfile.TemporaryDirectory(prefix="moto-") as home:
         (port,) = free_ports(1)
-        command = [str(_SCRIPTS / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
-        with running(command, {}, home):
+        command = [sys.executable, "-P", "-m", "tests.support.moto_server", str(port)]
+        with running(command, {"PYTHONPATH": str(_ROOT)}, home):
             server = Server("moto", f"http://127.0.0.1:{port}")
             wait_for(f"{server.url}/moto-api/")
             for what, body in (("", None), ("?policy", json.dumps(POLICY).encode())):
