@@ -31,7 +31,7 @@ def exists(path: Path) -> bool:
 
 
 class Unwritten(Struct, frozen=True):
-    """A database that nobody had open; this user may only read it.
+    """A database without a WAL that this user may only read.
 
     SQLite writes beside a database even to read it. Without a WAL no process has it open. So it
     can be read like a file that stays the same, and a monitor needs no right to write.
