@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.empty_state import open_state
 from yanksync.state.state import State
 
 
@@ -17,5 +18,5 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def state(path: Path) -> Iterator[State]:
-    with State(path) as opened:
+    with open_state(path) as opened:
         yield opened

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from tests.support.dying_store import Killed, Kills, PackageKills
+from tests.support.empty_state import open_state
 from tests.support.fake_index.faults import Request as Asked
 from tests.support.fake_index.index import FakeUpstream, Served
 from tests.support.memory_store import MemoryStore
@@ -123,7 +124,7 @@ class World:
     @contextmanager
     def state(self) -> Iterator[State]:
         try:
-            with State(self.where / "state.db") as state:
+            with open_state(self.where / "state.db") as state:
                 yield state
         finally:
             self._seen = None
