@@ -9,16 +9,15 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from yanksync.core.errors import StateChanged, StateError
+from yanksync.core.errors import StateError
 from yanksync.state.schema.migrations import VERSION, migrate
-from yanksync.state.sqlite.files import Unwritten, exists
+from yanksync.state.sqlite.files import exists
 from yanksync.system.file_lock import holder
 from yanksync.system.ownership import ownership_hint
 
 _WAIT = 10.0  # seconds to wait for another program that uses or makes the database
-_CHANGES = 1.0  # seconds in which another program opens or closes the database
+BATCH = 1000  # rows of a stream that are in memory at once
 _LOOK = 0.02  # seconds between two checks
-_MEANWHILE = "a run wrote it while it was read; run this again"
 _FIRST = "run 'yanksync sync' first, or 'yanksync bundle apply' where bundles feed the output"
 
 SqlRow = Sequence[Any]
@@ -27,12 +26,11 @@ SqlRow = Sequence[Any]
 class Database:
     """One connection to the state database. Not for use by several threads."""
 
-    def __init__(self, path: Path, *, create: bool = True, read_only: bool = False) -> None:
+    def __init__(self, path: Path, *, create: bool = True) -> None:
         """Open ``path``, making or upgrading it when ``create``.
 
-        ``read_only``: only to read it. Raises :class:`StateError` if it is missing (and must
-        exist), is no database, is damaged, was made by a newer yanksync, or opening fails. Then it
-        stays as it was.
+        Raises :class:`StateError` if it is missing (and must exist), is no database, is damaged,
+        was made by a newer yanksync, or opening fails. Then it stays as it was.
         """
         self.path = path
         self._depth = 0
@@ -44,38 +42,10 @@ class Database:
         except OSError as error:
             why = f"cannot make its directory: {error.strerror}{ownership_hint(path)}"
             raise StateError(str(path), why) from error
-        self._unwritten: Unwritten | None = None
-        self._was_readable = False  # it could be read without the right to write
-        if read_only:
-            self._open_to_read()
-        else:
-            self._open(create=create)
+        self._open(create=create)
 
-    def _open_to_read(self) -> None:
-        """Open it while a run may begin or end.
-
-        The run makes and removes SQLite's files beside the database. A reader without the right
-        to write there cannot open a database that has only some of them.
-        """
-        begun = time.monotonic()
-        while True:
-            self._unwritten = Unwritten.find(self.path)
-            try:
-                self._open(create=False)
-                self._was_readable = True
-                return
-            except StateError as error:
-                from yanksync.state.sqlite.errors import lacks_files  # start-up
-
-                if not isinstance(error, StateChanged) and not lacks_files(error.__cause__):
-                    raise
-                waited = time.monotonic() - begun
-                if waited > (_CHANGES if holder(self.path) is None else _WAIT):
-                    raise
-            time.sleep(_LOOK)
-
-    def _open(self, *, create: bool) -> None:
-        address = None if self._unwritten is None else self._unwritten.address
+    def _open(self, *, create: bool, address: str | None = None) -> None:
+        """Open the path, or the same file as ``address`` says, a URI."""
         with self._errors():
             self._connection = sqlite3.connect(
                 address or self.path, timeout=_WAIT, isolation_level=None, uri=address is not None
@@ -97,8 +67,6 @@ class Database:
             )
         if version < VERSION and not create:
             raise StateError(str(self.path), f"is of an older schema; {_FIRST}")
-        if self._unwritten is not None:
-            return
         if create:
             connection.execute("PRAGMA journal_mode = WAL")
         # FULL: a commit is on disk when it returns. A digest may be committed only after its file,
@@ -135,19 +103,9 @@ class Database:
             raise self._failure(error) from error
 
     def _failure(self, error: sqlite3.Error) -> StateError:
-        from yanksync.state.sqlite.errors import advice, lacks_files  # start-up
+        from yanksync.state.sqlite.errors import advice  # start-up
 
-        if self._is_mixture() or (self._was_readable and lacks_files(error)):
-            return StateChanged(str(self.path), _MEANWHILE)
         return StateError(str(self.path), advice(error, self.path))
-
-    def _is_mixture(self) -> bool:
-        """Return whether what was read may be half old and half new."""
-        return self._unwritten is not None and self._unwritten.is_written()
-
-    def _refuse_mixture(self) -> None:
-        if self._is_mixture():
-            raise StateChanged(str(self.path), _MEANWHILE)
 
     def close(self) -> None:
         """Close the connection; an open transaction is rolled back."""
@@ -157,22 +115,16 @@ class Database:
     def execute(self, sql: str, parameters: SqlRow = ()) -> list[Any]:
         """Run one statement and return its rows. Raises :class:`StateError`."""
         try:  # no context manager: a first build calls this half a million times
-            rows = self._connection.execute(sql, parameters).fetchall()
+            return self._connection.execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise self._failure(error) from error
-        if self._unwritten is not None:
-            self._refuse_mixture()
-        return rows
 
     def first_row(self, sql: str, parameters: SqlRow = ()) -> Any:
         """Return the first row of a query, or None."""
         try:
-            row = self._connection.execute(sql, parameters).fetchone()
+            return self._connection.execute(sql, parameters).fetchone()
         except sqlite3.Error as error:
             raise self._failure(error) from error
-        if self._unwritten is not None:
-            self._refuse_mixture()
-        return row
 
     def count(self, sql: str, parameters: SqlRow = ()) -> int:
         """Return the single integer of a query."""
@@ -182,8 +134,7 @@ class Database:
         """Yield the rows of a query, one in memory at once."""
         with self._errors():
             cursor = self._connection.execute(sql, parameters)
-            while rows := cursor.fetchmany(1000):
-                self._refuse_mixture()
+            while rows := cursor.fetchmany(BATCH):
                 yield from rows
 
     def execute_many(self, sql: str, rows: Iterable[SqlRow]) -> None:

@@ -60,7 +60,12 @@ class State:
         ``read_only``: only read it, without the right to write. Raises
         :class:`yanksync.core.errors.StateError`.
         """
-        self._db = Database(path, create=create, read_only=read_only)
+        if read_only:
+            from yanksync.state.sqlite.reading import ReadOnlyDatabase  # start-up: no pass needs it
+
+            self._db: Database = ReadOnlyDatabase(path)
+        else:
+            self._db = Database(path, create=create)
         self.path = path
         self.facts = Facts(self._db)
         self.projects = Projects(self._db)

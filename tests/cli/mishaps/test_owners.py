@@ -101,6 +101,24 @@ def test_a_monitor_looks_when_a_run_has_only_some_of_the_files_that_sqlite_makes
         assert looks.communicate(timeout=300)[1] == "" and looks.returncode == 0
 
 
+def test_a_long_read_goes_on_with_what_runs_write_meanwhile(
+    roots: Cli, other: Dropped, upstream: FakeUpstream, served: Served
+) -> None:
+    roots.home.chmod(0o755)
+    upstream.yank("demo", "1.0", "bad")
+    upstream.yank("other", "1.0", "bad")
+    assert roots("sync").silent
+    upstream.fail("^/simple/(demo|other)/", Fault.delay(1.0))
+    upstream.requests.clear()
+    compares = other.start("compare", served.simple_url)
+    wait_for(lambda: upstream.requests)
+    for _ in range(2):
+        with State(roots.state) as state:
+            state.facts.put(x=time.time())
+    out, err = compares.communicate(timeout=300)
+    assert (compares.returncode, err) == (0, ""), out
+
+
 def test_what_is_read_while_a_run_writes_is_no_mixture(roots: Cli, other: Dropped) -> None:
     roots.home.chmod(0o755)
     with roots.database() as connection:

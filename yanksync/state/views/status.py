@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from yanksync import __version__
-from yanksync.core.errors import StateChanged
 from yanksync.core.project_state import Presence
 from yanksync.state.package_files.copy_counts import CopyCounts, FailingFile
 from yanksync.state.queues.fetch import PendingProject
@@ -22,7 +20,6 @@ from yanksync.state.views.unpublished_withdrawals import UnpublishedWithdrawal
 from yanksync.system.file_lock import Holder, holder
 
 _TOLD = 100  # problems that are shown
-_LOOKS = 3  # at a state that a run writes meanwhile
 
 
 class FeedingBundle(Struct, frozen=True, kw_only=True):
@@ -95,13 +92,6 @@ def read_status(path: Path, now: float, hooks: Sequence[str] = ()) -> Status:
     """
     if not exists(path):
         return Status()
-    for _ in range(_LOOKS - 1):
-        with suppress(StateChanged):
-            return _read(path, now, hooks)
-    return _read(path, now, hooks)
-
-
-def _read(path: Path, now: float, hooks: Sequence[str]) -> Status:
     with State(path, create=False, read_only=True) as state:
         return status_of(state, now, hooks)
 
