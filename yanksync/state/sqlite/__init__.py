@@ -1,1 +1,1 @@
-"""Files and errors of SQLite."""
+"""Files and errors of SQLite, and reading without the right to write."""
