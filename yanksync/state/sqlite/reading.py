@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec import Struct
+
 from yanksync.core.errors import StateChanged, StateError
 from yanksync.state.database import BATCH, Database, SqlRow
 from yanksync.state.sqlite.errors import lacks_files
-from yanksync.state.sqlite.files import Unwritten
+from yanksync.state.sqlite.files import wal
 from yanksync.system.file_lock import holder
 
 _CHANGES = 1.0  # seconds in which another program opens or closes the database
@@ -21,6 +23,44 @@ _LOOK = 0.02  # seconds between two looks
 _LOOKS = 20  # at a database that is written again and again
 
 T = TypeVar("T")
+
+
+class _Unwritten(Struct, frozen=True):
+    """A database without a WAL that this user may only read.
+
+    SQLite writes beside a database even to read it. Without a WAL no process has it open. So it
+    can be read like a file that stays the same, and a monitor needs no right to write.
+    """
+
+    path: Path
+    version: tuple[int, int, int]  # inode; bytes; nanoseconds of its last change
+
+    @classmethod
+    def find(cls, path: Path) -> _Unwritten | None:
+        """Return the database at ``path``; None: it is no such one."""
+        if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+            return None
+        if not os.access(path, os.R_OK):
+            return None
+        version = _version(path)  # before the look for the WAL: a run may begin now
+        return None if version is None or wal(path).exists() else cls(path, version)
+
+    @property
+    def address(self) -> str:
+        """The URI to read it as ``immutable``."""
+        return f"{self.path.absolute().as_uri()}?immutable=1"
+
+    def is_written(self) -> bool:
+        """Return whether a run has written the file since."""
+        return _version(self.path) != self.version
+
+
+def _version(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 class ReadOnlyDatabase(Database):
@@ -34,14 +74,14 @@ class ReadOnlyDatabase(Database):
 
     def __init__(self, path: Path) -> None:
         """Open ``path``. Raises :class:`StateError`."""
-        self._unwritten: Unwritten | None = None
+        self._unwritten: _Unwritten | None = None
         self._left: list[sqlite3.Connection] = []  # a stream may still read them
         super().__init__(path, create=False)
 
     def _open(self, *, create: bool, address: str | None = None) -> None:
         begun = time.monotonic()
         while True:
-            self._unwritten = Unwritten.find(self.path)
+            self._unwritten = _Unwritten.find(self.path)
             address = None if self._unwritten is None else self._unwritten.address
             try:
                 return super()._open(create=False, address=address)
@@ -107,7 +147,7 @@ class ReadOnlyDatabase(Database):
             self._open(create=False)
         raise self._changed()
 
-    def _is_passing(self, error: StateError, source: Unwritten | None) -> bool:
+    def _is_passing(self, error: StateError, source: _Unwritten | None) -> bool:
         """Return whether the error may be gone at the next look."""
         if _is_written(source):
             return True
@@ -117,5 +157,5 @@ class ReadOnlyDatabase(Database):
         return StateChanged(str(self.path), "a run wrote it while it was read; run this again")
 
 
-def _is_written(source: Unwritten | None) -> bool:
+def _is_written(source: _Unwritten | None) -> bool:
     return source is not None and source.is_written()
