@@ -54,7 +54,7 @@ def test_a_mirror_that_is_all_roots(
         done = other(command)
         assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
         assert "yanksync.db" in done.err and SAYS in done.err
-    for command in ("status", "history", "holds"):  # a monitor's
+    for command in ("check", "status", "history", "holds"):  # a monitor's
         done = other(command)
         assert (done.code, done.err) == (0, "")
         assert bool(done.out) == bool(roots(command).out)
