@@ -66,7 +66,7 @@ def create(context: CliContext, file: Path, since: int, as_json: bool) -> ExitCo
 
     settings = context.needed_settings()
     with path_for_reading(settings) as path:
-        State(path, create=False).close()  # nothing is made or upgraded here
+        State(path, create=False, read_only=True).close()  # nothing is made or upgraded here
     try:
         with (
             ProgressBars() as bars,

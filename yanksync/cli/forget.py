@@ -68,7 +68,7 @@ def forget_projects(
         raise click.UsageError("name projects, or give --list alone")
     settings = context.needed_settings()
     with path_for_reading(settings) as path:
-        State(path, create=False).close()  # nothing is made or upgraded here
+        State(path, create=False, read_only=True).close()  # nothing is made or upgraded here
     names = [valid_name(text) for text in projects]
     try:
         with context.buffered():

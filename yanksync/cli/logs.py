@@ -156,7 +156,7 @@ class CliContext(Struct, frozen=True):
     def _file(self) -> logging.Handler | None:
         if self.log_file is None:
             return None
-        if not self.log_file.exists() and owner_kept_out(self.log_file) is not None:
+        if not os.path.exists(self.log_file) and owner_kept_out(self.log_file) is not None:
             from yanksync.mirror.other_owner import refuse_other_owner  # start-up: only for root
 
             # The owner of the mirror could not append to a file of root, so root must not make it

@@ -235,10 +235,6 @@ class StateError(_LocatedError):
     cause = "state"
 
 
-class StateChanged(StateError):
-    """A run wrote the state while it was read."""
-
-
 class BundledOutput(StateError):
     """Bundles feed the output, so no pass can be made."""
 

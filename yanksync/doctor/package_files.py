@@ -60,7 +60,7 @@ def _withheld(output: Path, place: Path) -> Check:
 
 def _existing(place: Path) -> Path:
     """Return the path, or its nearest parent that exists."""
-    while not place.exists() and place != place.parent:
+    while not os.path.exists(place) and place != place.parent:
         place = place.parent
     return place
 

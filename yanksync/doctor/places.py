@@ -49,11 +49,11 @@ def output_checks(settings: Settings, status: Status, projects: int | None) -> I
     if not isinstance(output, Path):
         yield _bucket("output", settings, output)
         return
-    if not output.exists() and not output.is_symlink():
+    if not os.path.exists(output) and not output.is_symlink():
         yield _to_be_made("output", output)
     else:
         pages = output / ROOT
-        yield from _written("output", pages if pages.exists() else output)
+        yield from _written("output", pages if os.path.exists(pages) else output)
     yield _room(settings, output, projects, status.projects)
 
 
@@ -64,7 +64,7 @@ def state_checks(settings: Settings) -> Iterator[Check]:
         parent, _, _ = place.prefix.rpartition("/")
         yield _bucket("state", settings, replace(place, prefix=parent))
         return
-    if not place.parent.exists():
+    if not os.path.exists(place.parent):
         yield _to_be_made("state", place)
         return
     if exists(place):
@@ -128,7 +128,7 @@ def found_status(settings: Settings, now: float) -> Status:
 def _to_be_made(name: str, place: Path) -> Check:
     """Check whether a run may make a missing directory."""
     above = place.parent
-    while not above.exists() and above != above.parent:
+    while not os.path.exists(above) and above != above.parent:
         above = above.parent
     if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
         return _owned(name, above, f"{place} is made by the first run, as {runner()}")
@@ -171,7 +171,7 @@ def _owned(name: str, place: Path, text: str) -> Check:
 def _locks(state: Path) -> Check:
     """Lock a separate file beside the state."""
     file = lock_path(state)
-    if file.exists() and not os.access(file, os.R_OK | os.W_OK):
+    if os.path.exists(file) and not os.access(file, os.R_OK | os.W_OK):
         return failed("locks", f"{file} cannot be opened{ownership_hint(file)}", _OWNER)
     probe = state.with_name(f"{_PROBE}{os.getpid()}")
     try:

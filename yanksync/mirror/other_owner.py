@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ def refuse_other_owner(settings: Settings) -> None:
     Raises :class:`yanksync.core.errors.WrongUser`.
     """
     owners = {path: owner_kept_out(path) for path in _written(settings)}
-    roots = [path for path, owner in owners.items() if owner is None and path.exists()]
+    roots = [path for path, owner in owners.items() if owner is None and os.path.exists(path)]
     for path, owner in owners.items():
         if owner is not None:
             raise WrongUser(str(path), owner, _advice(owner, roots))

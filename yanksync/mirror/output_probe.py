@@ -33,7 +33,7 @@ def output_problem(settings: Settings) -> str | None:
     try:
         return None if has_pages(settings) else f"the output {output} is empty"
     except FileNotFoundError:
-        is_there = isinstance(output, Path) and output.exists()
+        is_there = isinstance(output, Path) and os.path.exists(output)
         return f"the output {output} is {'empty' if is_there else 'gone'}"
     except OSError as error:
         return f"the output {output} cannot be read: {error.strerror}"

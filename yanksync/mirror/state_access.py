@@ -126,7 +126,7 @@ def open_state(settings: Settings, command: str) -> Iterator[State | None]:
 
 def _lock_is_made(state: object) -> bool:
     """Return whether a run without changes makes the lock file."""
-    return isinstance(state, Path) and exists(state) and not lock_path(state).exists()
+    return isinstance(state, Path) and exists(state) and not os.path.exists(lock_path(state))
 
 
 @contextmanager

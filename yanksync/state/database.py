@@ -34,8 +34,8 @@ class Database:
         """
         self.path = path
         self._depth = 0
-        if not create and not exists(path):
-            raise StateError(str(path), f"there is no such state database; {_FIRST}")
+        if not create:
+            self._refuse_missing()
         try:
             if create:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,11 +44,11 @@ class Database:
             raise StateError(str(path), why) from error
         self._open(create=create)
 
-    def _open(self, *, create: bool, address: str | None = None) -> None:
-        """Open the path, or the same file as ``address`` says, a URI."""
+    def _open(self, *, create: bool) -> None:
+        address = self.path if create else f"{self.path.absolute().as_uri()}?{self._mode()}"
         with self._errors():
             self._connection = sqlite3.connect(
-                address or self.path, timeout=_WAIT, isolation_level=None, uri=address is not None
+                address, timeout=_WAIT, isolation_level=None, uri=not create
             )
         try:
             with self._errors():
@@ -56,6 +56,10 @@ class Database:
         except BaseException:
             self._connection.close()
             raise
+
+    def _mode(self) -> str:
+        """Return how an existing file is opened, for SQLite's URI."""
+        return "mode=rw"
 
     def _prepare(self, create: bool) -> None:
         connection = self._connection
@@ -88,6 +92,10 @@ class Database:
                 break
             time.sleep(_LOOK)
         return version
+
+    def _refuse_missing(self) -> None:
+        if not exists(self.path):
+            raise StateError(str(self.path), f"there is no such state database; {_FIRST}")
 
     def _refuse_foreign(self) -> None:
         tables = {row[0] for row in self._connection.execute("SELECT name FROM sqlite_master")}

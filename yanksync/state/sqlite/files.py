@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
 
@@ -23,8 +24,17 @@ def exists(path: Path) -> bool:
 
     A full disk or a crash leaves a file of 0 bytes; for SQLite it would be a new database.
     """
-    found = [file for file in (path, wal(path)) if file.exists()]
-    return any(not file.is_file() or file.stat().st_size > 0 for file in found)
+    return _is_content(path) or _is_content(wal(path))
+
+
+def _is_content(file: Path) -> bool:
+    try:
+        found = file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:  # SQLite cannot open it either, and its error has advice
+        return True
+    return not stat.S_ISREG(found.st_mode) or found.st_size > 0
 
 
 def wal(path: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,7 @@ from yanksync.core.project_state import Presence
 from yanksync.state.package_files.copy_counts import CopyCounts, FailingFile
 from yanksync.state.queues.fetch import PendingProject
 from yanksync.state.queues.publish import FailedPublication
-from yanksync.state.sqlite.files import exists
+from yanksync.state.sqlite.files import exists, wal
 from yanksync.state.state import State
 from yanksync.state.views.holds import held_counts, oldest_hold
 from yanksync.state.views.unpublished_withdrawals import UnpublishedWithdrawal
@@ -195,8 +196,11 @@ def _pause(state: State, now: float) -> float | None:
 
 def _size(path: Path) -> int:
     """Return the bytes of a database with its log."""
-    files = (path, path.with_name(f"{path.name}-wal"))
-    return sum(file.stat().st_size for file in files if file.exists())
+    size = 0
+    for file in (path, wal(path)):
+        with suppress(OSError):  # a run removes the log at its end
+            size += file.stat().st_size
+    return size
 
 
 def _hook_problems(state: State, hooks: Sequence[str]) -> Iterator[str]:
