@@ -11,7 +11,11 @@ import sys
 import threading
 from collections.abc import Iterable
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
 from werkzeug.serving import run_simple
 
 _one_at_a_time = threading.Lock()
@@ -20,12 +24,21 @@ _moto = DomainDispatcherApplication(create_backend_app)
 
 def answer(environ: dict[str, object], start_response: object) -> Iterable[bytes]:
     """Answer a request, a WSGI one, when no other is being answered."""
-    body = environ["wsgi.input"]
-    length = int(str(environ.get("CONTENT_LENGTH") or 0))
-    environ["wsgi.input"] = io.BytesIO(body.read(length))  # type: ignore[attr-defined]
+    stream = environ["wsgi.input"]
+    assert isinstance(stream, io.IOBase)
+    length = environ.get("CONTENT_LENGTH")
+    if length or environ.get("wsgi.input_terminated"):  # its parts come without a length
+        body = stream.read(int(str(length or -1)))
+        environ |= {"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))}
     with _one_at_a_time:
         return list(_moto(environ, start_response))
 
 
 if __name__ == "__main__":
-    run_simple("127.0.0.1", int(sys.argv[1]), answer, threaded=True)
+    run_simple(
+        "127.0.0.1",
+        int(sys.argv[1]),
+        answer,
+        threaded=True,
+        request_handler=MotoRequestHandler,
+    )

@@ -155,9 +155,9 @@ def moto() -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="moto-") as home:
         (port,) = free_ports(1)
         command = [sys.executable, "-P", "-m", "tests.support.moto_server", str(port)]
-        with running(command, {"PYTHONPATH": str(_ROOT)}, home):
+        with running(command, {"PYTHONPATH": str(_ROOT)}, home) as process:
             server = Server("moto", f"http://127.0.0.1:{port}")
-            wait_for(f"{server.url}/moto-api/")
+            wait_for(f"{server.url}/moto-api/", process)
             for what, body in (("", None), ("?policy", json.dumps(POLICY).encode())):
                 url = f"{server.url}/{BUCKET}{what}"
                 headers = {"Content-Type": "application/json"}
