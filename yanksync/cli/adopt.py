@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -123,9 +124,9 @@ def _settings(settings: Settings, directory: Path | None, *, dry_run: bool) -> S
                 f"is {output}, and a tree is adopted in place: set it to {directory.resolve()}",
             )
         output = directory.resolve()
-    if isinstance(output, Path) and not (output / layout.ROOT).is_dir():
+    if isinstance(output, Path) and not os.path.isdir(output / layout.ROOT):
         web = output / "web"
-        if (web / layout.ROOT).is_dir():
+        if os.path.isdir(web / layout.ROOT):
             raise click.UsageError(f"the tree of bandersnatch is {web}: name that directory")
     return replace(settings, mirror=replace(settings.mirror, output=output))
 

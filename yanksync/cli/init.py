@@ -223,7 +223,7 @@ def _written(file: Path, text: str, *, is_secret: bool) -> bool:
         with open(file, "x", encoding="utf-8", opener=opener) as new:
             new.write(text)
     except FileExistsError:
-        if file.parent.is_dir():
+        if os.path.isdir(file.parent):
             _left_alone(file)
         else:
             print_line(f"{file.parent} is no directory; nothing was written. Name another one")

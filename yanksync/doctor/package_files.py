@@ -46,7 +46,7 @@ def place_checks(settings: Settings) -> Iterator[Check]:
 def _withheld(output: Path, place: Path) -> Check:
     """Check the directory of files that are out of service."""
     name, there = f"{_NAME} withheld", _existing(place)
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+    if not os.path.isdir(there) or not os.access(there, os.W_OK | os.X_OK):
         text = f"{place} cannot be written{ownership_hint(there)}"
         return failed(name, text, "name another directory as files.withheld, or change the owner")
     if there == place and stat.S_IMODE(place.stat().st_mode) & _OTHERS:

@@ -28,7 +28,7 @@ from yanksync.state.views.status import FeedingBundle, Status, read_status
 from yanksync.system.file_lock import lock, lock_path
 from yanksync.system.ownership import command_as, owner_kept_out, ownership_hint, runner
 
-_OWNER = "run yanksync as the user that owns it, or change the owner"
+OWNER = "run yanksync as the user that owns it, or change the owner"
 _REMEDIES = {
     errno.ENOTDIR: "move it away, or change mirror.output",
     errno.EROFS: "mount it writable",
@@ -49,7 +49,7 @@ def output_checks(settings: Settings, status: Status, projects: int | None) -> I
     if not isinstance(output, Path):
         yield _bucket("output", settings, output)
         return
-    if not os.path.exists(output) and not output.is_symlink():
+    if not os.path.exists(output) and not os.path.islink(output):
         yield _to_be_made("output", output)
     else:
         pages = output / ROOT
@@ -70,7 +70,7 @@ def state_checks(settings: Settings) -> Iterator[Check]:
     if exists(place):
         if not os.access(place, os.R_OK | os.W_OK):
             text = f"{place} cannot be written{ownership_hint(place)}"
-            yield failed("state", text, _OWNER)
+            yield failed("state", text, OWNER)
             return
         yield _owned("state", place, f"{place} can be written by {runner()}")
     else:
@@ -130,7 +130,7 @@ def _to_be_made(name: str, place: Path) -> Check:
     above = place.parent
     while not os.path.exists(above) and above != above.parent:
         above = above.parent
-    if above.is_dir() and os.access(above, os.W_OK | os.X_OK):
+    if os.path.isdir(above) and os.access(above, os.W_OK | os.X_OK):
         return _owned(name, above, f"{place} is made by the first run, as {runner()}")
     text = f"{place} cannot be made in {above}{ownership_hint(above)}"
     return failed(name, text, f"make its directory as root, with 'install -d -o {runner()}'")
@@ -142,7 +142,7 @@ def _written(name: str, output: Path) -> Iterator[Check]:
         descriptor, probe = tempfile.mkstemp(prefix=_PROBE, suffix=".tmp", dir=output)
     except OSError as error:
         text = f"{output} cannot be written: {error.strerror}{ownership_hint(output)}"
-        yield failed(name, text, _REMEDIES.get(error.errno or 0, _OWNER))
+        yield failed(name, text, _REMEDIES.get(error.errno or 0, OWNER))
         return
     os.close(descriptor)
     twin = f"{probe}.tmp"
@@ -172,7 +172,7 @@ def _locks(state: Path) -> Check:
     """Lock a separate file beside the state."""
     file = lock_path(state)
     if os.path.exists(file) and not os.access(file, os.R_OK | os.W_OK):
-        return failed("locks", f"{file} cannot be opened{ownership_hint(file)}", _OWNER)
+        return failed("locks", f"{file} cannot be opened{ownership_hint(file)}", OWNER)
     probe = state.with_name(f"{_PROBE}{os.getpid()}")
     try:
         with lock(probe):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -49,7 +50,7 @@ def schedule_check(run: Holder | None, root: Path = Path("/"), home: Path | None
     idle = []
     for unit in (*_units(root, _UNITS), *_units(home, _USER_UNITS)):
         timer = unit.with_suffix(".timer")
-        starts = timer if timer.is_file() else unit
+        starts = timer if os.path.isfile(timer) else unit
         if _listed(starts.parent, f"*.wants/{starts.name}"):
             return passed("schedule", f"{starts} is enabled")
         idle.append(starts)

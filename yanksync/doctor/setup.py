@@ -5,17 +5,21 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 from yanksync.config.settings import Settings
 from yanksync.core.errors import ConfigError, YanksyncError
 from yanksync.doctor.checks import Check, failed, passed
-from yanksync.doctor.places import found_status, output_checks, state_checks
+from yanksync.doctor.places import OWNER, found_status, output_checks, state_checks
 from yanksync.doctor.schedule import extra_checks
 from yanksync.doctor.upstream import upstream_checks
 from yanksync.mirror.open_mirror import addressed
 from yanksync.state.views.status import Status
+
+_RESTORE = "restore a copy made with 'yanksync backup', or move it away"
 
 
 def look_into_state(settings: Settings) -> tuple[Status, Check | None]:
@@ -23,8 +27,9 @@ def look_into_state(settings: Settings) -> tuple[Status, Check | None]:
     try:
         return found_status(settings, time.time()), None
     except YanksyncError as error:
-        advice = "restore a copy made with 'yanksync backup', or move it away"
-        return Status(), failed("state", str(error), advice)
+        place = settings.mirror.state
+        unreadable = isinstance(place, Path) and not os.access(place, os.R_OK)
+        return Status(), failed("state", str(error), OWNER if unreadable else _RESTORE)
 
 
 def setup_checks(settings: Settings, status: Status) -> Iterator[Check]:

@@ -73,7 +73,7 @@ def read_advisories(paths: Sequence[Path]) -> dict[str, tuple[Advisory, ...]]:
 
 def _files(path: Path) -> Iterator[str]:
     """Yield files that may have records, in order."""
-    if not path.is_dir():
+    if not os.path.isdir(path):
         yield str(path)
         return
 

@@ -6,6 +6,7 @@ They are for cron, systemd, nginx and Caddy. The templates are in ``yanksync/ser
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -75,7 +76,7 @@ def this_installation(
     :raises ConfigError: when a variable may hold a secret
     """
     beside = Path(sys.executable).absolute().with_name("yanksync")
-    program = str(beside) if beside.exists() else f"{sys.executable} -m yanksync"
+    program = str(beside) if os.path.exists(beside) else f"{sys.executable} -m yanksync"
     manual = Path(sys.prefix) / "share/man/man1/yanksync.1"
     source = found.settings.source
     return Installation(
@@ -84,7 +85,7 @@ def this_installation(
         user=user,
         listen=listen,
         server_name=server_name,
-        manual=str(manual) if manual.exists() else None,
+        manual=str(manual) if os.path.exists(manual) else None,
         environ=carried_settings(found, environ),
     )
 

@@ -78,7 +78,7 @@ def lock(state: Path, command: str = "") -> Iterator[None]:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, _FLAGS, 0o644)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EMLINK) and path.is_symlink():
+        if error.errno in (errno.ELOOP, errno.EMLINK) and os.path.islink(path):
             why = "is a symbolic link, and no lock is opened through one; remove it"
             raise StateError(str(path), why) from error
         why = f"cannot make the lock file: {error.strerror}{ownership_hint(path)}"

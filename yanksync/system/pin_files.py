@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def read_pin_files(paths: Iterable[str], requirements: Iterable[str]) -> PinSet:
 def _read(path: str) -> PinSet:
     reader = reader_of(Path(path).name)
     if reader is None:
-        if Path(path).suffix in _REQUIREMENTS or not Path(path).exists():
+        if Path(path).suffix in _REQUIREMENTS or not os.path.exists(path):
             return _read_requirements(path)
         raise InputFileError(
             path,

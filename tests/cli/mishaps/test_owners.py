@@ -138,6 +138,39 @@ def test_what_is_read_while_a_run_writes_is_no_mixture(roots: Cli, other: Droppe
     assert len(other("history", "--json").json) == 20000
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("status", "history", "holds", "verify", "why demo", "exposure log", "rescue demo==1.0"),
+        *("forget --list", "forget --dry-run demo", "restore", "bundle create new", "sync"),
+        *("full-resync", "approve", "adopt", "doctor", "compare URL"),
+    ],
+)
+def test_a_directory_that_may_not_be_entered(
+    roots: Cli, other: Dropped, served: Served, command: str
+) -> None:
+    locked = roots.home / "locked"
+    locked.mkdir(mode=0o700)
+    (roots.home / "log").touch()
+    os.rename(roots.state, locked / "yanksync.db")
+    os.rename(roots.output, locked / "mirror")
+    places = 'state = "locked/yanksync.db"\noutput = "locked/mirror"\nfiles = "copy"'
+    other.configure(f'simple_url = "{served.simple_url}"', mirror=places)
+    done = other(*command.replace("URL", served.simple_url).split())
+    assert done.code == 1
+    assert f"{locked} {SAYS}nobody" in done.out + done.err
+    assert done.err.count("\n") == 1
+    checked = other("check")
+    assert (checked.code, checked.out.startswith("UNKNOWN: ")) == (3, True)
+    assert {path.name for path in locked.iterdir()} >= {"yanksync.db", "mirror"}
+
+
+def test_readers_of_a_list_need_no_right_to_write(roots: Cli, other: Dropped) -> None:
+    roots.home.chmod(0o755)
+    for command in ("forget --list", "forget --dry-run demo"):
+        assert other(*command.split()).code == 0
+
+
 def test_a_directory_where_no_state_can_be_made(other: Dropped) -> None:
     other.home.chmod(0o755)
     done = other("sync")

@@ -153,6 +153,6 @@ def advice(error: OSError, where: str | None, key: str = "mirror.output") -> str
 
 def _in_the_way(path: Path, key: str) -> str:
     for one in (path, *path.parents):
-        if one.exists() and not one.is_dir():
+        if os.path.exists(one) and not os.path.isdir(one):
             return f"; {one} is in the way: move it away, or change {key}"
     return ""

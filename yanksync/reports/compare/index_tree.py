@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -31,7 +32,7 @@ class IndexTree:
         ``max_size``: bytes of a page.
         """
         below = directory / layout.ROOT
-        self._root = below if below.is_dir() else directory
+        self._root = below if os.path.isdir(below) else directory
         self._max_size = max_size
         self.where = str(self._root)
 
@@ -40,7 +41,7 @@ class IndexTree:
 
         Raises :class:`UpstreamUnreachable`, and :class:`InvalidAnswer` if this is no index.
         """
-        if not self._root.is_dir():
+        if not os.path.isdir(self._root):
             raise UpstreamUnreachable(self.where, "there is no such directory")
         for form in _FORMS:
             try:

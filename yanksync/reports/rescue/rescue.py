@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def _search(place: Place, wanted: Wanted) -> tuple[Place, list[Found]]:
     """Return the candidates of a place, and how much was examined."""
     if place.path is None:
         return place, []
-    if not Path(place.path).is_dir():
+    if not os.path.isdir(place.path):
         return replace(place, problem="there is no such directory"), []
     unreadable: list[OSError] = []
     found, examined = [], 0

@@ -40,7 +40,7 @@ def _is_full(error: sqlite3.Error, path: Path) -> bool:
 def advice(error: sqlite3.Error, path: Path) -> str:
     """Return what an error means, and what to do."""
     text = str(error)
-    if path.is_dir():
+    if os.path.isdir(path):
         return "is a directory; mirror.state must name a file"
     if _is_full(error, path):
         return (

@@ -140,7 +140,7 @@ class ReadOnlyDatabase(Database):
 
     @contextmanager
     def _kept(self, connection: sqlite3.Connection) -> Iterator[None]:
-        """Keep the connection open for a stream, also when another one replaces it."""
+        """Keep the connection open while a stream reads it."""
         self._streamed.append(connection)
         try:
             yield

@@ -6,6 +6,7 @@ next run begins with the rest.
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from collections.abc import Iterator, Sequence
@@ -209,7 +210,7 @@ def _earlier_stores(mirror: Mirror, project: str) -> Iterator[PackageStore]:
     for place in (mirror.state.facts.config.withheld or "").splitlines():
         if place == str(settings.withheld):
             continue
-        if isinstance(settings.mirror.output, Path) and Path(place).is_dir():
+        if isinstance(settings.mirror.output, Path) and os.path.isdir(place):
             section = replace(settings.files, withheld=Path(place))
             yield any_package_store(replace(settings, files=section))
         else:
