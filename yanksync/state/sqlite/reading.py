@@ -132,8 +132,9 @@ class ReadOnlyDatabase(Database):
                 try:
                     with self._errors():
                         rows = cursor.fetchmany(BATCH)
-                except StateError as error:
-                    raise self._changed() if _is_written(source) else error from error
+                except StateError:
+                    if not _is_written(source):
+                        raise
                 if _is_written(source):
                     raise self._changed()
                 yield from rows
