@@ -312,8 +312,8 @@ def test_journals(sent: Callable[[], Sent], tmp_path: Path) -> None:
 def test_a_list_of_many_links(tmp_path: Path) -> None:
     came = Pass(tmp_path, Upstream(list=kept(lambda: html((b"<a href=b>b</a>", 4 * MIB)))))
     assert (came.code, came.told) == (ExitCode.DONE, "")
-    # At most six bytes for each byte of the list: so the most links there may be, five million, need
-    # less than MOST.
+    # At most six bytes for each byte of the list. So five million links, the most there may be,
+    # need less than MOST.
     assert came.peak < (36 + 4 * 6) * MIB
 
 
