@@ -13,8 +13,8 @@ import pytest
 
 from tests.support.builders.state_rows import NOW, project, record
 from yanksync.core.errors import StateError
-from yanksync.state.database import Database
 from yanksync.state.schema.migrations import VERSION
+from yanksync.state.sqlite.database import Database
 from yanksync.state.state import State
 
 FIRST = Path(__file__).with_name("first.db")  # made by schema 1; never to be made anew

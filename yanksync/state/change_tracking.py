@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 
 _ABOUT_RUNS = ("runs", "reads", "counters", "_sqlite_migrations", "sqlite_sequence")
 _MEANWHILE = ("complete_read", "list_serial_writing")

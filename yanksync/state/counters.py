@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 
 Labelled = tuple[str, str]
 """The name of a counter and the value of its one label; "" where it has none."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 
 Etags = dict[str, str | None]
 """By file name; None: unknown, because a put failed."""

@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from yanksync.core.model import JournalEntry
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 
 OTHER_EPOCH = -1
 """As :attr:`Recovery.serial`: the output is of an upstream that was put back since."""

@@ -15,8 +15,8 @@ from yanksync.core.rules.averted import Averted, HiddenReleases, averted_part
 from yanksync.core.rules.entry_index import EntryIndex
 from yanksync.core.rules.journal_entries import HISTORY_ACTIONS, EntryKind, JournalEvent
 from yanksync.core.rules.page_diff import BEFORE_ALL, PendingDiff, attribute_changes
-from yanksync.state.database import Database
 from yanksync.state.observed_rows import ObservedRow, ObservedRows, observed_row
+from yanksync.state.sqlite.database import Database
 from yanksync.state.texts import encode_names, encode_text, plain_text
 
 

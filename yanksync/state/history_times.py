@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from yanksync.core.model import HistoryAction
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 
 _WITHDRAWALS = (HistoryAction.YANK, HistoryAction.REMOVE, HistoryAction.QUARANTINE)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import EMPTY_LIST
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 
 
 class ListImport:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from yanksync.core.model import File, Hashes
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.lost_file import LostFile
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 from yanksync.state.texts import plain_text
 
 # If the removal of a project waits, the project is judged as a whole, with its files.

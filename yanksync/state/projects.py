@@ -12,7 +12,6 @@ from yanksync.core.model import ListedProject
 from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import Presence
 from yanksync.core.rules.journal_entries import EntryKind
-from yanksync.state.database import Database
 from yanksync.state.project_rows import (
     COLUMNS,
     ProjectRow,
@@ -20,6 +19,7 @@ from yanksync.state.project_rows import (
     StoredPage,
     project_from_row,
 )
+from yanksync.state.sqlite.database import Database
 
 # A page that certainly is published: writing it was finished, and its digest is not void.
 _WRITTEN = """coalesce(json_digest > x'', 0) AND NOT EXISTS

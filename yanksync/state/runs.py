@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from yanksync.core.exit_codes import ExitCode
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 
 
 class RunRecord(Struct, frozen=True, kw_only=True):

@@ -20,7 +20,6 @@ from yanksync.core.rules.lost_file import Observation
 from yanksync.core.rules.transitions import Effects
 from yanksync.state.change_tracking import ChangeTracker
 from yanksync.state.counters import Counters
-from yanksync.state.database import Database
 from yanksync.state.etags import EtagTable
 from yanksync.state.facts import Facts
 from yanksync.state.history import History
@@ -35,6 +34,7 @@ from yanksync.state.queues.hooks import HookQueue
 from yanksync.state.queues.publish import PublishQueue, QueuedProject
 from yanksync.state.queues.unconfirmed_serials import UnconfirmedSerials
 from yanksync.state.runs import Runs
+from yanksync.state.sqlite.database import Database
 from yanksync.state.views.history_rows import HistoryRows
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from yanksync.core.layout import PACKAGES
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 
 
 class ReceivedFile(Struct, frozen=True, array_like=True):

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from yanksync.core.names import NormalizedName
 from yanksync.core.package_files.copies import PackageFile
-from yanksync.state.database import Database
 from yanksync.state.package_files.table import PackageFileTable
+from yanksync.state.sqlite.database import Database
 
 _EVERYTHING = 0
 _BATCH = 500

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 
 LACKING = "it is neither below packages/ nor in files.withheld"
 """The problem of a copy that must leave the output and is not there."""

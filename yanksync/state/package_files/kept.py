@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from yanksync.core.model import HistoryAction
 from yanksync.core.package_files.copies import PackageFile
 from yanksync.core.package_files.retention import Withdrawal
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 
 LIST = ""
 """Stands for the list of the deleted index, where a project is expected."""

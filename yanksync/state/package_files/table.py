@@ -23,7 +23,6 @@ from yanksync.core.package_files.copies import (
 )
 from yanksync.core.package_files.paths import paths_of
 from yanksync.core.policies.cooldown import format_time
-from yanksync.state.database import Database
 from yanksync.state.package_files.copy_counts import (
     CopyCounts,
     FailingFile,
@@ -31,6 +30,7 @@ from yanksync.state.package_files.copy_counts import (
     count_outstanding,
     failing_files,
 )
+from yanksync.state.sqlite.database import Database
 
 _COLUMNS = (
     "id, project, path, file, status, size, has_metadata, cause, since, delete_at, "

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from yanksync.core.policies.cooldown import FileTimes
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 
 
 class TimesRow(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from yanksync.core.model import Hashes
 from yanksync.core.names import NormalizedName
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 
 # The tables with the name of a project. Rows that refer to its row of ``projects`` are deleted with
 # that row.

@@ -14,7 +14,7 @@ from msgspec import Struct
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.fetch_plan import DAY, FetchTask, backoff, is_overdue
 from yanksync.core.rules.lost_file import Observation
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 
 _LOOK = """name, reach, urgent, forced, since, CASE WHEN doubt_run < ?1 THEN doubt END,
     doubt_since, approved, behind"""

@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from yanksync.core.layout import LIST_KEY
 from yanksync.core.names import NormalizedName
-from yanksync.state.database import Database
 from yanksync.state.project_rows import copies_in
+from yanksync.state.sqlite.database import Database
 
 LEGACY = "legacy"
 """Stands among the codecs of compressed copies for the form that followers read."""

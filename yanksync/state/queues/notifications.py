@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from msgspec import Struct
 
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 
 
 class NotifyPosition(Struct, frozen=True):

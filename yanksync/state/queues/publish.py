@@ -12,8 +12,8 @@ from yanksync.core.names import NormalizedName
 from yanksync.core.project_state import PublishReason
 from yanksync.core.rules.lost_files import unpublished
 from yanksync.core.rules.removal_guard import GuardDecision, RemovalCounts
-from yanksync.state.database import Database
 from yanksync.state.lost_files import LostFileTable
+from yanksync.state.sqlite.database import Database
 
 
 class QueuedProject(Struct, frozen=True):

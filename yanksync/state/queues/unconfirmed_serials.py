@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from yanksync.core.names import NormalizedName
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 
 
 class UnconfirmedSerials:

@@ -1,1 +1,1 @@
-"""Files and errors of SQLite, and reading without the right to write."""
+"""The connection to the database, its files and its errors."""

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from yanksync.core.errors import StateError
-from yanksync.state.database import BATCH, Database, SqlRow
+from yanksync.state.sqlite.database import BATCH, Database, SqlRow
 from yanksync.state.sqlite.errors import lacks_files
 from yanksync.state.sqlite.files import wal
 from yanksync.system.file_lock import holder

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from yanksync.core.names import NormalizedName
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 
 _BATCH = 200
 

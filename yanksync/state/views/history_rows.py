@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from yanksync.core.model import HistoryAction
 from yanksync.core.names import NormalizedName
 from yanksync.core.rules.averted import Averted
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 from yanksync.state.texts import decode_names, decode_text
 
 COLUMNS = "serial, timestamp, project, version, action, file, files, reason, averted"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from yanksync.core.project_state import PublishReason
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 from yanksync.state.views.history_rows import COLUMNS, HistoryRow, rows_of
 
 

@@ -6,8 +6,8 @@ from msgspec import Struct
 
 from yanksync.core.model import HistoryAction
 from yanksync.core.policies.cooldown import format_time
-from yanksync.state.database import Database
 from yanksync.state.package_files.copy_counts import LACKING
+from yanksync.state.sqlite.database import Database
 
 _WORDS = {
     HistoryAction.YANK: "yanked",

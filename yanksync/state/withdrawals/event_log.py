@@ -17,8 +17,8 @@ from yanksync.core.withdrawals.event import (
     encode_event,
     forgotten_line,
 )
-from yanksync.state.database import Database
 from yanksync.state.facts import EventLogPosition, Facts
+from yanksync.state.sqlite.database import Database
 from yanksync.state.withdrawals.unlogged import Unlogged
 
 

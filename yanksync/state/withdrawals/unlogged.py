@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from yanksync.core.withdrawals.event import decode_event
-from yanksync.state.database import Database
+from yanksync.state.sqlite.database import Database
 from yanksync.state.views.history_rows import HistoryRow, row_without_averted
 
 # A row waits until the published page shows it: its project has no work left, and its page has

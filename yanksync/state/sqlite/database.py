@@ -139,7 +139,7 @@ class Database:
         return int(self.first_row(sql, parameters)[0])
 
     def stream(self, sql: str, parameters: SqlRow = ()) -> Iterator[Any]:
-        """Yield the rows of a query, one in memory at once."""
+        """Yield the rows of a query, few in memory at once."""
         with self._errors():
             cursor = self._connection.execute(sql, parameters)
             while rows := cursor.fetchmany(BATCH):
