@@ -7,7 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from yanksync.state.schema.migrations import VERSION
 from yanksync.state.state import State
 from yanksync.system.file_lock import lock
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 
 OTHER = 65534
 FACT = "SELECT value FROM meta WHERE key = 'fact'"
@@ -27,19 +29,31 @@ FACT = "SELECT value FROM meta WHERE key = 'fact'"
 class Reader:
     """A process of another user that has the state open."""
 
-    def __init__(self, path: Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.support.state_reader", str(path), str(OTHER)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self._questions, self._answers = process.stdin, process.stdout
 
     def __call__(self, query: str = "") -> Any:
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(query + "\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        self.ask(query)
+        return self.answer()
+
+    def ask(self, query: str) -> None:
+        """Send a query; without text, the question how many files are open."""
+        self._questions.write(query + "\n")
+        self._questions.flush()
+
+    def answer(self) -> Any:
+        """Wait for the rows, or the text of an error."""
+        return json.loads(self._answers.readline())
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Reader]:
+    """Start a reader, and end it."""
+    command = [sys.executable, "-m", "tests.support.state_reader", str(path), str(OTHER)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        yield Reader(process)  # it ends with its input
 
 
 @pytest.fixture
@@ -52,10 +66,8 @@ def place(where: Path) -> Path:
 
 @pytest.fixture
 def reader(place: Path) -> Iterator[Reader]:
-    made = Reader(place)
-    yield made
-    made.process.kill()
-    made.process.communicate()
+    with reading(place) as made:
+        yield made
 
 
 def write(path: Path, fact: int) -> None:
@@ -101,30 +113,19 @@ def test_a_state_that_is_gone_is_not_made(
 
 def test_an_upgrade_that_begins_is_waited_for(place: Path) -> None:
     raw(place, f"PRAGMA user_version = {VERSION - 1}")
-    with lock(place, "sync"):
-        waiting = Reader(place)
-        try:
-            waiting.process.stdin.write(FACT + "\n")  # type: ignore[union-attr]
-            waiting.process.stdin.flush()  # type: ignore[union-attr]
-            with pytest.raises(subprocess.TimeoutExpired):
-                waiting.process.wait(1)
-            raw(place, f"PRAGMA user_version = {VERSION}")
-            assert waiting.process.stdout is not None
-            assert json.loads(waiting.process.stdout.readline()) == [[0]]
-        finally:
-            waiting.process.kill()
-            waiting.process.communicate()
+    with lock(place, "sync"), reading(place) as reader:
+        reader.ask(FACT)
+        time.sleep(1)  # so that it has looked; without that, nothing is tested
+        raw(place, f"PRAGMA user_version = {VERSION}")
+        assert reader.answer() == [[0]]
 
 
 def test_a_database_with_another_programs_log_is_not_taken_for_finished(place: Path) -> None:
     raw(place, "PRAGMA journal_mode = DELETE")
-    writer = subprocess.Popen(
-        [sys.executable, "-c", _DIES, str(place)], stdout=subprocess.PIPE, text=True
-    )
-    writer.communicate()
-    waiting = Reader(place)
-    out, _ = waiting.process.communicate()
-    assert "attempt to write a readonly database" in json.loads(out)
+    subprocess.run([sys.executable, "-c", _DIES, str(place)], check=True)
+    assert place.with_name("state.db-journal").exists()
+    with reading(place) as reader:
+        assert "attempt to write a readonly database" in reader.answer()
 
 
 _DIES = """

@@ -23,7 +23,7 @@ _moto = DomainDispatcherApplication(create_backend_app)
 
 
 def answer(environ: dict[str, object], start_response: object) -> Iterable[bytes]:
-    """Answer a request, a WSGI one, when no other is being answered."""
+    """Answer a WSGI request when no other is being answered."""
     stream = environ["wsgi.input"]
     assert isinstance(stream, io.IOBase)
     length = environ.get("CONTENT_LENGTH")
